@@ -1,0 +1,79 @@
+"""labelkit: from an interaction log to training labels that people can trust.
+
+The public surface, in the order in which data meets it. Names load on first use, so that
+``import labelkit`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOME = {
+    # the log
+    "read_log": "labelkit.logs",
+    "InteractionLog": "labelkit.logs",
+    "simulate": "labelkit.logs",
+    # position bias and evidence
+    "PositionBias": "labelkit.bias",
+    "impression_weights": "labelkit.bias",
+    "evidence": "labelkit.evidence",
+    # labeling functions
+    "ABSTAIN": "labelkit.lfs",
+    "labeling_function": "labelkit.lfs",
+    "vote": "labelkit.lfs",
+    "col": "labelkit.lfs",
+    "apply": "labelkit.lfs",
+    "analyze": "labelkit.lfs",
+    "Votes": "labelkit.lfs",
+    # label models
+    "LabelModel": "labelkit.labelmodels",
+    "MajorityVote": "labelkit.labelmodels",
+    "OneCoin": "labelkit.labelmodels",
+    "SnorkelMoments": "labelkit.labelmodels",
+    # selection and rounds
+    "select": "labelkit.selection",
+    "Batch": "labelkit.selection",
+    "Ledger": "labelkit.rounds",
+    "LabelStudio": "labelkit.platforms",
+    "FilesPlatform": "labelkit.platforms",
+    # validation and projects
+    "validate": "labelkit.validation",
+    "ValidationReport": "labelkit.validation",
+    "Project": "labelkit.project",
+    # what can go wrong
+    "LabelkitError": "labelkit.errors",
+    "LabelkitWarning": "labelkit.errors",
+    "NotIdentifiable": "labelkit.errors",
+}
+
+# `evidence` and `validation` are rooms, too: the function shadows its room on purpose, as the
+# verb is what a user means by `lk.evidence(...)`. Inside the package rooms are imported by path.
+__all__ = ["__version__", *sorted(_HOME)]
+
+if TYPE_CHECKING:
+    from labelkit.bias import PositionBias, impression_weights
+    from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
+    from labelkit.evidence import evidence
+    from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
+    from labelkit.lfs import ABSTAIN, Votes, analyze, apply, col, labeling_function, vote
+    from labelkit.logs import InteractionLog, read_log, simulate
+    from labelkit.platforms import FilesPlatform, LabelStudio
+    from labelkit.project import Project
+    from labelkit.rounds import Ledger
+    from labelkit.selection import Batch, select
+    from labelkit.validation import ValidationReport, validate
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'labelkit' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
