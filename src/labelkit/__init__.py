@@ -9,6 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# Eager, because the verb `lk.evidence(...)` has the name of its room: imported later, the import
+# system would put the module in the verb's place.
+from labelkit.evidence import evidence
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -19,7 +23,6 @@ _HOME = {
     # position bias and evidence
     "PositionBias": "labelkit.bias",
     "impression_weights": "labelkit.bias",
-    "evidence": "labelkit.evidence",
     # labeling functions
     "ABSTAIN": "labelkit.lfs",
     "labeling_function": "labelkit.lfs",
@@ -49,14 +52,11 @@ _HOME = {
     "NotIdentifiable": "labelkit.errors",
 }
 
-# `evidence` and `validation` are rooms, too: the function shadows its room on purpose, as the
-# verb is what a user means by `lk.evidence(...)`. Inside the package rooms are imported by path.
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = ["__version__", "evidence", *sorted(_HOME)]
 
 if TYPE_CHECKING:
     from labelkit.bias import PositionBias, impression_weights
     from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
-    from labelkit.evidence import evidence
     from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
     from labelkit.lfs import ABSTAIN, Votes, analyze, apply, col, labeling_function, vote
     from labelkit.logs import InteractionLog, read_log, simulate

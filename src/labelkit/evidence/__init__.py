@@ -1,1 +1,4 @@
 """The evidence room."""
+
+
+def evidence() -> None: ...
