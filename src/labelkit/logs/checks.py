@@ -1,0 +1,286 @@
+"""The contract of an interaction log, checked in one pass; bad rows are named, never dropped.
+
+The good case costs nothing beyond sums that are needed anyway. Only when these show that
+something is wrong are the rows themselves looked at, to count each mistake and show an example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from labelkit.engine import count_repeated_rows, count_steps_back, to_polars_lazy
+from labelkit.errors import LogError
+from labelkit.files import atomic
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROW = "__row__"
+REASON = "__reason__"
+
+# What makes two rows the same impression. Without a page, session or time, two equal rows are two
+# page views, and nothing can be said.
+IDENTITY = ("page", "session", "user", "timestamp", "query", "item", "position")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One way in which a row can break the contract."""
+
+    column: str
+    what: str
+    hint: str
+    bad: Callable[[dict[str, Any]], pl.Expr]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """How many rows break the contract in one way, with the first of them."""
+
+    check: Check
+    n_bad: int
+    example: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Every way in which a log breaks its contract."""
+
+    rows: pl.LazyFrame
+    found: tuple[Problem, ...]
+    n_rows: int
+
+    @property
+    def n_bad(self) -> int:
+        """Rows with at least one problem (each is counted for its first)."""
+        return sum(problem.n_bad for problem in self.found)
+
+    def message(self, source_columns: dict[str, str]) -> str:
+        """One error that names every problem with its count and an example."""
+        lines = []
+        for problem in self.found:
+            source = source_columns[problem.check.column]
+            named = f"'{source}'"
+            if source != problem.check.column:
+                named += f" ({problem.check.column})"
+            row = problem.example
+            shown = ", ".join(
+                f"{name} {row[name]!r}"
+                for name in dict.fromkeys(
+                    ("query", "item", problem.check.column, *problem.check.needs)
+                )
+                if name in row
+            )
+            lines.append(
+                f"column {named} has {problem.n_bad:,} of {self.n_rows:,} rows "
+                f"{problem.check.what} (first: row {row[ROW] + 1:,}: {shown}). "
+                f"{problem.check.hint}".rstrip()
+            )
+        head = (
+            lines[0] if len(lines) == 1 else "\n  ".join(["the log breaks its contract:", *lines])
+        )
+        return (
+            f'{head}\nNothing was done. Mend the log, or set on_bad_rows = "quarantine" to set '
+            "such rows aside in a file and go on with the rest."
+        )
+
+    def quarantine(self, file: Path) -> nw.LazyFrame[Any]:
+        """Write the bad rows with their reason to ``file``; return the good ones."""
+        import polars as pl
+
+        marked = self.rows.collect(engine="streaming")
+        bad = marked.filter(pl.col(REASON).is_not_null())
+        reasons = {
+            i: f"{problem.check.column}: {problem.check.what.removeprefix('that are ')}"
+            for i, problem in enumerate(self.found)
+        }
+        with atomic(file) as temporary:
+            bad.select(
+                (pl.col(ROW) + 1).alias("row"),
+                pl.col(REASON).replace_strict(reasons, return_dtype=pl.String).alias("reason"),
+                pl.all().exclude(ROW, REASON),
+            ).write_parquet(temporary)
+        good = marked.filter(pl.col(REASON).is_null()).drop(ROW, REASON)
+        return nw.from_native(good.lazy())
+
+
+def suspicious(
+    frame: nw.LazyFrame[Any],
+    cells: nw.DataFrame[Any],
+    columns: tuple[str, ...],
+    now: datetime | None,
+) -> tuple[bool, tuple[str, ...]]:
+    """Whether anything breaks the contract, and which checks this log cannot carry."""
+    position = cells["position"]
+    suspect = any(int(cells[name].null_count()) for name in ("query", "item", "position"))
+    suspect |= bool((position < 1).any())
+    if cells.schema["position"].is_float():
+        suspect |= bool((position != position.round(0)).any())
+    suspect |= any(
+        int(cells[name].sum() or 0) > 0 for name in cells.columns if name.startswith("n_bad")
+    )
+    if "dwell" in columns:
+        suspect |= bool((cells["dwell_min"].drop_nulls() < 0).any())
+
+    unchecked = []
+    if "timestamp" in columns:
+        latest = cells["last_seen"].max()
+        suspect |= latest is not None and latest > _limit(cells.schema["last_seen"], now)
+        if "session" in columns:
+            suspect |= count_steps_back(frame, "session", "timestamp") > 0
+        else:
+            unchecked.append("timestamps going backwards: the log has no session")
+    else:
+        unchecked.append("timestamps: the log has none")
+    identity = [name for name in IDENTITY if name in columns]
+    if {"page", "session", "timestamp"} & set(identity):
+        suspect |= count_repeated_rows(frame, identity) > 0
+    else:
+        unchecked.append("duplicate impressions: the log has no page, session or timestamp")
+    return suspect, tuple(unchecked)
+
+
+def find_problems(
+    frame: nw.LazyFrame[Any],
+    source_columns: dict[str, str],
+    position_offset: int,
+    now: datetime | None,
+) -> Problems:
+    """Look at every row, and give each bad one the first reason that fits."""
+    import polars as pl
+
+    rows = to_polars_lazy(frame).with_row_index(ROW)
+    schema = dict(rows.collect_schema())
+    checks = [
+        check
+        for check in _checks(position_offset, now)
+        if {check.column, *check.needs} <= set(source_columns)
+    ]
+    reason = pl.coalesce(
+        pl.when(check.bad(schema).fill_null(False)).then(pl.lit(i, dtype=pl.Int32))
+        for i, check in enumerate(checks)
+    )
+    rows = rows.with_columns(reason.alias(REASON))
+    counted = (
+        rows.filter(pl.col(REASON).is_not_null())
+        .group_by(REASON)
+        .agg(pl.len().alias("__n__"), pl.all().sort_by(ROW).first())
+        .sort(REASON)
+        .collect(engine="streaming")
+    )
+    n_rows = rows.select(pl.len()).collect(engine="streaming").item()
+    found = tuple(
+        Problem(checks[row[REASON]], row["__n__"], row) for row in counted.iter_rows(named=True)
+    )
+    numbered = {i: n for n, i in enumerate(counted[REASON].to_list())}
+    rows = rows.with_columns(
+        pl.col(REASON).replace_strict(numbered, default=None, return_dtype=pl.Int32)
+    )
+    return Problems(rows, found, n_rows)
+
+
+def _checks(position_offset: int, now: datetime | None) -> list[Check]:
+    import polars as pl
+
+    def flag(name: str) -> Callable[[dict[str, Any]], pl.Expr]:
+        return lambda schema: ~pl.col(name).is_in([0, 1])
+
+    def not_whole(schema: dict[str, Any]) -> pl.Expr:
+        if not schema["position"].is_float():
+            return pl.lit(False)
+        return pl.col("position") != pl.col("position").round()
+
+    def future(schema: dict[str, Any]) -> pl.Expr:
+        empty = nw.from_native(pl.Series([], dtype=schema["timestamp"]), series_only=True)
+        return pl.col("timestamp") > _limit(empty.dtype, now)
+
+    def backwards(schema: dict[str, Any]) -> pl.Expr:
+        same = pl.col("session") == pl.col("session").shift(1)
+        return same & (pl.col("timestamp") < pl.col("timestamp").shift(1))
+
+    def repeated(schema: dict[str, Any]) -> pl.Expr:
+        identity = [name for name in IDENTITY if name in schema]
+        if not {"page", "session", "timestamp"} & set(identity):
+            return pl.lit(False)
+        return ~pl.struct(identity).is_first_distinct()
+
+    counted_from_0 = (
+        "Positions count from 1. If yours count from 0, set position_offset = 1."
+        if position_offset == 0
+        else f"position_offset = {position_offset} was added."
+    )
+    return [
+        Check(
+            "clicked",
+            "that are clicks without an impression (clicked, but no position or no item)",
+            "Join clicks to the page that showed the item, or drop them at the source.",
+            lambda _: (
+                (pl.col("clicked") == 1) & (pl.col("position").is_null() | pl.col("item").is_null())
+            ),
+            ("position",),
+        ),
+        Check("query", "without a value", "", lambda _: pl.col("query").is_null()),
+        Check("item", "without a value", "", lambda _: pl.col("item").is_null()),
+        Check("position", "without a value", "", lambda _: pl.col("position").is_null()),
+        Check("position", "below 1", counted_from_0, lambda _: pl.col("position") < 1),
+        Check("position", "that are not whole numbers", "", not_whole),
+        Check(
+            "clicked",
+            "that are neither 0 nor 1",
+            "Write 1 for a clicked impression, however often, and 0 for all others.",
+            lambda _: pl.col("clicked").is_null() | ~pl.col("clicked").is_in([0, 1]),
+        ),
+        Check("conversion", "that are neither 0 nor 1 nor null", "", flag("conversion")),
+        Check("randomised", "that are neither 0 nor 1 nor null", "", flag("randomised")),
+        Check("dwell", "below 0", "Dwell is in seconds.", lambda _: pl.col("dwell") < 0),
+        Check(
+            "propensity",
+            "outside (0, 1]",
+            "A logged propensity is a probability, and every shown impression had one.",
+            lambda _: (
+                pl.col("propensity").is_null()
+                | (pl.col("propensity") <= 0)
+                | (pl.col("propensity") > 1)
+            ),
+        ),
+        Check(
+            "timestamp",
+            "in the future",
+            "Numbers are read as seconds since 1970: divide milliseconds by 1,000.",
+            future,
+        ),
+        Check(
+            "timestamp",
+            "earlier than the row before in the same session",
+            "Sort the log by session and time, or repair the clock.",
+            backwards,
+            ("session",),
+        ),
+        Check(
+            "item",
+            "that repeat an impression (the first of each is kept)",
+            "If a session may show the same page twice, map 'page' or 'timestamp' as well.",
+            repeated,
+        ),
+    ]
+
+
+def _limit(dtype: nw.dtypes.DType, now: datetime | None) -> Any:
+    """The present, as a value that compares with a column of type ``dtype``."""
+    present = now or datetime.now(UTC)
+    if present.tzinfo is None:
+        raise LogError("now needs a time zone, such as datetime.now(UTC).")
+    if dtype.is_numeric():
+        return present.timestamp()
+    if dtype == nw.Date:
+        return date.fromtimestamp(present.timestamp())
+    if isinstance(dtype, nw.Datetime) and dtype.time_zone:
+        return present
+    return present.astimezone(UTC).replace(tzinfo=None)
