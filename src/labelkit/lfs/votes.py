@@ -1,4 +1,4 @@
-"""``Votes``: what labeling functions said, as a table in the engine and as statistics in NumPy."""
+"""``Votes``: what labeling functions said, as a table and as statistics in NumPy."""
 
 from __future__ import annotations
 
@@ -13,31 +13,21 @@ import numpy.typing as npt
 
 from labelkit.engine import Frame, NativeFrame, collect, to_native_like
 from labelkit.errors import LFError
+from labelkit.lfs.moments import Moments
+from labelkit.lfs.patterns import ABSTAIN, Coding, Int8Array, Int64Array, Patterns
 
-ABSTAIN = -1
-
-Int8Array = npt.NDArray[np.int8]
-Int64Array = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+# Votes whose sample repeats less than this are counted without a group-by.
+_SAMPLE, _REPEATING = 20_000, 0.5
 
 
 @dataclass(frozen=True)
-class Patterns:
-    """The unique vote rows and how often each occurs, in lexicographic order.
+class LFFailure:
+    """What went wrong in one row function that was allowed to abstain on errors."""
 
-    ::
-
-        rows    (p, m) int8, ABSTAIN = -1
-        counts  (p,)   int64 ≥ 1
-    """
-
-    rows: Int8Array
-    counts: Int64Array
-
-    @property
-    def n(self) -> int:
-        """Number of examples behind the patterns."""
-        return int(self.counts.sum())
+    lf: str
+    count: int
+    first_key: tuple[object, ...]
+    first_traceback: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +44,8 @@ class Votes:
     keys : names of the columns that identify an example; may be empty
     lf_names : names of the vote columns, in order
     cardinality : number of classes k ≥ 2
-    native : the frame that the user passed in, so that results come back in its kind
+    native : a frame of the kind that the user put in, so that results come back in that kind
+    errors : exceptions of row functions that abstained instead of raising, one entry per LF
     """
 
     frame: Frame
@@ -62,6 +53,7 @@ class Votes:
     lf_names: tuple[str, ...]
     cardinality: int
     native: NativeFrame = None
+    errors: tuple[LFFailure, ...] = ()
 
     @classmethod
     def from_matrix(
@@ -83,23 +75,26 @@ class Votes:
         raw = np.asarray(L)
         if raw.ndim != 2:
             raise LFError(f"A label matrix has two dimensions (examples, LFs); got {raw.shape}.")
-        votes = raw.astype(np.int8)
-        if not np.array_equal(votes, raw):
+        if not np.issubdtype(raw.dtype, np.number) or not np.array_equal(raw, np.rint(raw)):
             raise LFError("A label matrix holds whole numbers: -1 (abstain), 0, 1, …")
-        highest = int(votes.max(initial=ABSTAIN))
-        if votes.min(initial=ABSTAIN) < ABSTAIN:
+        highest = int(raw.max(initial=ABSTAIN))
+        if raw.min(initial=ABSTAIN) < ABSTAIN:
             raise LFError("A label matrix holds no number below -1 (abstain).")
         k = max(highest + 1, 2) if cardinality is None else cardinality
         if highest >= k:
             raise LFError(f"A vote for class {highest} is outside the {k} classes 0 … {k - 1}.")
+        if k > 127:
+            raise LFError(f"{k} classes do not fit the int8 votes: 127 at most.")
+        votes = raw.astype(np.int8)
         names = tuple(lf_names or (f"lf_{j}" for j in range(votes.shape[1])))
         if len(names) != votes.shape[1]:
             raise LFError(f"{len(names)} names for {votes.shape[1]} LFs.")
         frame = pl.DataFrame({name: votes[:, j] for j, name in enumerate(names)})
-        return cls(nw.from_native(frame), (), names, k, frame)
+        return cls(nw.from_native(frame), (), names, k, frame.clear())
 
     @cached_property
     def _eager(self) -> nw.DataFrame[Any]:
+        # Collected once: a query run twice may give its rows in another order.
         return collect(self.frame)
 
     def __len__(self) -> int:
@@ -107,25 +102,67 @@ class Votes:
 
     @property
     def matrix(self) -> Int8Array:
-        """Snorkel's label matrix L, (n, m) int8, in the order of ``frame``."""
+        """Snorkel's label matrix L, (n, m) int8, in the order of ``key_frame``."""
+        matrix = np.empty((len(self), len(self.lf_names)), dtype=np.int8, order="F")
+        for j, name in enumerate(self.lf_names):
+            matrix[:, j] = self._eager[name].to_numpy()
+        return matrix
+
+    @property
+    def coding(self) -> Coding:
+        """How a row of votes becomes one or a few integers."""
+        return Coding(len(self.lf_names), self.cardinality)
+
+    def code_exprs(self) -> list[nw.Expr]:
+        """Expressions over the vote columns for the columns ``coding.names`` (int64).
+
+        Equal rows of votes have equal codes, and ``coding.encode(rows)`` gives the same numbers in
+        NumPy: what is known per pattern can be joined to examples on these columns.
+        """
+        return self.coding.exprs(self.lf_names)
+
+    @cached_property
+    def codes(self) -> Int64Array:
+        """The codes (n, c) of all examples, in the order of ``key_frame``."""
         if not self.lf_names:
-            return np.empty((len(self), 0), dtype=np.int8)
-        columns = [self._eager[name].to_numpy().astype(np.int8) for name in self.lf_names]
-        return np.column_stack(columns)
+            return np.empty((len(self), 0), dtype=np.int64)
+        coded = self._eager.select(self.code_exprs())
+        return np.column_stack([coded[name].to_numpy() for name in self.coding.names])
 
     @cached_property
     def patterns(self) -> Patterns:
-        """Unique vote rows with counts: one group-by in the engine."""
-        names = list(self.lf_names)
-        unique = collect(self.frame.group_by(names).agg(nw.len().alias("__count__")))  # type: ignore[union-attr]
-        rows = np.column_stack([unique[name].to_numpy().astype(np.int8) for name in names])
-        counts = unique["__count__"].to_numpy().astype(np.int64)
-        order = np.lexsort(rows.T[::-1])
-        return Patterns(rows[order], counts[order])
+        """Unique vote rows with counts, in lexicographic order: one group-by of the codes."""
+        if not self.lf_names:
+            raise LFError("Votes of no labeling function have no patterns.")
+        names = self.coding.names
+        counted = (
+            self._eager.select(self.code_exprs()).group_by(names).agg(nw.len().alias("__count__"))
+        )
+        codes = np.column_stack([counted[name].to_numpy() for name in names])
+        order = np.lexsort(codes.T[::-1])
+        counts = counted["__count__"].to_numpy().astype(np.int64)[order]
+        return Patterns(self.coding.decode(codes[order]), counts)
+
+    @property
+    def pattern_index(self) -> npt.NDArray[np.intp]:
+        """For each example the row of ``patterns`` that it shows, (n,)."""
+        return self.patterns.index(self.codes, self.coding)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Co-occurrence counts of all pairs of votes, from patterns where votes repeat."""
+        if "patterns" in self.__dict__ or self._repeats():
+            return Moments.of_patterns(self.patterns, self.cardinality)
+        return Moments.of_matrix(self.matrix, self.cardinality)
+
+    def _repeats(self) -> bool:
+        """Whether a sample of rows shows that counting unique rows is worth a group-by."""
+        sample = self._eager.head(_SAMPLE).select(self.code_exprs())
+        return len(sample.unique()) <= _REPEATING * len(sample)
 
     @property
     def key_frame(self) -> nw.DataFrame[Any]:
-        """The key columns alone, collected, in the order of ``frame``."""
+        """The key columns alone, collected; row i is the example of row i of ``matrix``."""
         return self._eager.select(list(self.keys))
 
     def to_native(self) -> NativeFrame:

@@ -1,0 +1,77 @@
+"""How often every pair of votes occurs together: all that Snorkel's objective asks of the votes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from labelkit.errors import LFError
+from labelkit.lfs.patterns import Int64Array, Patterns
+
+# Sums of zeros and ones are exact in float32 up to 2^24 rows; this many keep a chunk in cache.
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Co-occurrence counts of the one-hot votes λ ∈ {0, 1}^(m·k).
+
+    ::
+
+        counts  (m·k, m·k) int64 ≥ 0, symmetric; cell (j·k + a, i·k + b) counts the examples
+                on which LF j votes a and LF i votes b
+        n       number of examples
+
+    The moments of two sets of examples add up (``+``) to those of both sets together.
+
+    References
+    ----------
+    O = E[λλᵀ] of Ratner et al. 2019, "Training complex models with multi-task weak supervision".
+    """
+
+    counts: Int64Array
+    n: int
+    cardinality: int
+
+    @property
+    def O(self) -> npt.NDArray[np.float64]:  # noqa: E743 - the paper's name
+        """The second moments E[λλᵀ], (m·k, m·k) in [0, 1]."""
+        return self.counts / self.n
+
+    def __add__(self, other: Moments) -> Moments:
+        if self.counts.shape != other.counts.shape or self.cardinality != other.cardinality:
+            raise LFError(
+                f"Moments of shape {self.counts.shape} and {other.counts.shape} do not add up: "
+                "both must come from the same labeling functions and the same classes."
+            )
+        return Moments(self.counts + other.counts, self.n + other.n, self.cardinality)
+
+    @classmethod
+    def of_patterns(cls, patterns: Patterns, cardinality: int) -> Moments:
+        """Moments from unique rows with counts: cost grows with the number of patterns."""
+        onehot = one_hot(patterns.rows, cardinality, dtype=np.float64)
+        # Whole numbers are exact in float64 up to 2^53 examples.
+        counts = onehot.T @ (onehot * patterns.counts[:, None])
+        return cls(np.rint(counts).astype(np.int64), patterns.n, cardinality)
+
+    @classmethod
+    def of_matrix(cls, L: npt.NDArray[np.int8], cardinality: int) -> Moments:
+        """Moments from a label matrix (n, m) in chunks of bounded memory."""
+        size = L.shape[1] * cardinality
+        counts = np.zeros((size, size), dtype=np.int64)
+        for start in range(0, len(L), _CHUNK):
+            onehot = one_hot(L[start : start + _CHUNK], cardinality, dtype=np.float32)
+            counts += np.rint(onehot.T @ onehot).astype(np.int64)
+        return cls(counts, len(L), cardinality)
+
+
+def one_hot(
+    L: npt.NDArray[np.int8], cardinality: int, *, dtype: npt.DTypeLike
+) -> npt.NDArray[np.floating]:
+    """Votes (n, m) as indicators (n, m·k), LF by LF; an abstention is a row of zeros."""
+    n, m = L.shape
+    hot = L[:, :, None] == np.arange(cardinality, dtype=np.int8)
+    flat: npt.NDArray[np.floating] = hot.reshape(n, m * cardinality).astype(dtype)
+    return flat
