@@ -1,1 +1,29 @@
-"""The bias room."""
+"""Position bias: how likely is each position to be looked at?
+
+What comes in: ``PositionCounts`` of a log. What goes out: ``Propensities`` with intervals and
+diagnoses, and inverse propensity weights. It must never print a number that the log cannot carry,
+and never touches the log's rows except to attach weights.
+"""
+
+from labelkit.bias.propensities import Diagnosis, Propensities  # isort: skip — in order of use
+from labelkit.bias.estimator import PositionBias  # isort: skip
+from labelkit.bias.weights import (  # isort: skip
+    DEFAULT_CLIP,
+    WeightSummary,
+    curve_of,
+    impression_weights,
+    position_weights,
+    summarise_weights,
+)
+
+__all__ = [
+    "DEFAULT_CLIP",
+    "Diagnosis",
+    "PositionBias",
+    "Propensities",
+    "WeightSummary",
+    "curve_of",
+    "impression_weights",
+    "position_weights",
+    "summarise_weights",
+]

@@ -253,7 +253,7 @@ def _checks(position_offset: int, now: datetime | None) -> list[Check]:
         Check(
             "timestamp",
             "in the future",
-            "Numbers are read as seconds since 1970: divide milliseconds by 1,000.",
+            "Numbers are read as seconds since 1970; for milliseconds set timestamp_unit = 'ms'.",
             future,
         ),
         Check(

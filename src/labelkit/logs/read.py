@@ -19,6 +19,9 @@ from labelkit.logs.schema import resolve
 from labelkit.logs.sources import Paths, find_files, from_frame, scan_files
 
 
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
 def read_log(
     source: Paths | NativeFrame,
     *,
@@ -26,6 +29,7 @@ def read_log(
     on_bad_rows: Literal["error", "quarantine"] = "error",
     quarantine_file: str | Path = "quarantine.parquet",
     position_offset: int = 0,
+    timestamp_unit: Literal["s", "ms", "us", "ns"] = "s",
     engine: Literal["polars", "duckdb"] = "polars",
     now: datetime | None = None,
 ) -> InteractionLog:
@@ -39,6 +43,7 @@ def read_log(
     on_bad_rows : "error" refuses a log with bad rows; "quarantine" sets them aside in
         ``quarantine_file`` with the reason, and goes on with the rest
     position_offset : added to positions; 1 if yours count from 0
+    timestamp_unit : unit of a numeric timestamp; inside labelkit it becomes seconds
     engine : which engine reads files
     now : timestamps after this are in the future; default is the present
 
@@ -67,6 +72,8 @@ def read_log(
     """
     if on_bad_rows not in ("error", "quarantine"):
         raise LogError(f"on_bad_rows is 'error' or 'quarantine', not {on_bad_rows!r}.")
+    if timestamp_unit not in PER_SECOND:
+        raise LogError(f"timestamp_unit is one of {', '.join(PER_SECOND)}; got {timestamp_unit!r}.")
     is_path = isinstance(source, str | Path) or (
         isinstance(source, list | tuple) and all(isinstance(p, str | Path) for p in source)
     )
@@ -75,7 +82,7 @@ def read_log(
     native = raw.to_native() if is_path else source
 
     found = resolve(raw.collect_schema(), dict(columns or {}))
-    frame = _canonical(raw, found, position_offset)
+    frame = _canonical(raw, found, position_offset, timestamp_unit)
 
     cells = sum_cells(frame, tuple(found))
     suspect, unchecked = checks.suspicious(frame, cells, tuple(found), now)
@@ -117,7 +124,7 @@ def read_log(
 
 
 def _canonical(
-    raw: nw.LazyFrame[Any], found: dict[str, str], position_offset: int
+    raw: nw.LazyFrame[Any], found: dict[str, str], position_offset: int, timestamp_unit: str
 ) -> nw.LazyFrame[Any]:
     schema = raw.collect_schema()
     picked = []
@@ -127,6 +134,8 @@ def _canonical(
             column = column.cast(nw.Int8)
         if name == "position" and position_offset:
             column = column + position_offset
+        if name == "timestamp" and timestamp_unit != "s" and schema[source].is_numeric():
+            column = column / PER_SECOND[timestamp_unit]
         picked.append(column.alias(name))
     return nan_to_null(raw.select(picked))
 
