@@ -1,4 +1,4 @@
-"""Labels of several rounds as one sample, although each round was chosen in the light of the last."""
+"""Labels of several rounds as one sample, although each was chosen in the light of the last."""
 
 from __future__ import annotations
 

@@ -54,7 +54,8 @@ def entropy(p: FloatArray) -> FloatArray:
     .. [1] Settles (2009), Active Learning Literature Survey, §3.1.
     """
     terms = np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0)
-    return np.round(-terms.sum(axis=1) / np.log(p.shape[1]), _DIGITS)
+    bits: FloatArray = -terms.sum(axis=1) / np.log(p.shape[1])
+    return bits.round(_DIGITS)
 
 
 SCORES: dict[str, Callable[[FloatArray], FloatArray]] = {"margin": margin, "entropy": entropy}

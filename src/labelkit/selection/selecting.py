@@ -44,7 +44,7 @@ def select(
 
     Parameters
     ----------
-    labels : weak labels of the pool: ``keys`` and ``p_0`` … ``p_{k-1}``; a native frame, no key twice
+    labels : weak labels of the pool: ``keys``, ``p_0`` … ``p_{k-1}``; a native frame, no key twice
     n : examples to draw, 1 ≤ n ≤ size of the pool without ``exclude``
     strategy : score of the certainty stratum: "margin", "entropy", or "random" for no such stratum
         (then the whole batch is a probability sample)
@@ -160,8 +160,9 @@ def _best(score: FloatArray, tie: FloatArray, size: int) -> IntArray:
         candidates = np.flatnonzero(score >= threshold)
     else:
         candidates = np.arange(len(score))
-    order = np.lexsort((tie[candidates], -score[candidates]))
-    return candidates[order[:size]].astype(np.int64)
+    order: IntArray = np.lexsort((tie[candidates], -score[candidates]))
+    best: IntArray = candidates[order[:size]].astype(np.int64)
+    return best
 
 
 def _place_within(group: IntArray) -> IntArray:
