@@ -130,20 +130,21 @@ def _vectors(table: pl.DataFrame, keys: list[str], fields: list[str]) -> pl.Data
     texts = table.group_by(keys).agg(pl.col(fields).cast(pl.String).min())
     n = texts.height
     joined = pl.concat_str(fields, separator=" ", ignore_nulls=True)
-    return (
+    counts = (
         texts.select(*keys, __text__=joined)
         .select(*keys, word=_words("__text__"))
         .explode("word")
         .drop_nulls("word")
         .group_by(*keys, "word")
         .len("tf")
-        .with_columns(df=pl.len().over("word"))
-        .with_columns(
-            value=(1 + pl.col("tf").log()) * (1 + ((1 + n) / (1 + pl.col("df"))).log()),
-        )
-        .select(
-            *keys, "word", value=pl.col("value") / pl.col("value").pow(2).sum().sqrt().over(keys)
-        )
+    )
+    value = (1 + pl.col("tf").log()) * (1 + ((1 + n) / (1 + pl.col("df"))).log())
+    raw = counts.join(counts.group_by("word").len("df"), on="word").select(
+        *keys, "word", value=value
+    )
+    norms = raw.group_by(keys).agg(__norm__=pl.col("value").pow(2).sum().sqrt())
+    return raw.join(norms, on=keys).select(
+        *keys, "word", value=pl.col("value") / pl.col("__norm__")
     )
 
 
