@@ -28,6 +28,7 @@ _HOME = {
     "labeling_function": "labelkit.lfs",
     "vote": "labelkit.lfs",
     "col": "labelkit.lfs",
+    "text_evidence": "labelkit.lfs",
     "apply": "labelkit.lfs",
     "analyze": "labelkit.lfs",
     "Votes": "labelkit.lfs",
@@ -58,7 +59,16 @@ if TYPE_CHECKING:
     from labelkit.bias import PositionBias, impression_weights
     from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
     from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
-    from labelkit.lfs import ABSTAIN, Votes, analyze, apply, col, labeling_function, vote
+    from labelkit.lfs import (
+        ABSTAIN,
+        Votes,
+        analyze,
+        apply,
+        col,
+        labeling_function,
+        text_evidence,
+        vote,
+    )
     from labelkit.logs import InteractionLog, read_log, simulate
     from labelkit.platforms import FilesPlatform, LabelStudio
     from labelkit.project import Project

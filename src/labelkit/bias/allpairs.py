@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 from labelkit.bias.poisson import ClickedCells, smoothing_matrix
 
@@ -61,6 +60,8 @@ def reconcile(
     Maximises Σ_{k≠k′} A[k, k′] log θ_k/(θ_k + θ_k′) (Bradley & Terry 1952) with the random-walk
     prior of ``smoothing_matrix``, by Newton's method; the objective is concave in log θ.
     """
+    from scipy.special import expit
+
     both = sums + sums.T
     penalty = smoothing_matrix(positions, smoothing)
     free = np.arange(len(positions)) != reference

@@ -176,7 +176,7 @@ class PositionBias:
             sums = allpairs.harvest(cells, query % n_groups, n_groups)
 
             def estimate(weight: FloatArray) -> FloatArray:
-                total = np.tensordot(weight, sums, axes=1)
+                total: FloatArray = np.tensordot(weight, sums, axes=1).astype(np.float64)
                 return allpairs.reconcile(
                     total, cells.positions, smoothing=smoothing, reference=reference
                 )
@@ -261,7 +261,9 @@ class PositionBias:
         theta = np.array([curve[int(k)] for k in counts.positions], dtype=np.float64)
         if np.any((theta <= 0) | ~np.isfinite(theta)):
             bad = int(counts.positions[np.argmax((theta <= 0) | ~np.isfinite(theta))])
-            raise LabelkitError(f"Propensities are positive numbers; position {bad} has {curve[bad]}.")
+            raise LabelkitError(
+                f"Propensities are positive numbers; position {bad} has {curve[bad]}."
+            )
         return _known(theta, "given: no uncertainty")
 
 
@@ -291,7 +293,9 @@ def _links(graph: Identifiability, cells: ClickedCells) -> tuple[Diagnosis, ...]
     weakest, strength = graph.weakest
     position = int(cells.positions[weakest])
     level: Literal["fine", "look"] = "fine" if strength >= 10 else "look"
-    advice = "" if level == "fine" else " Its propensity leans on its neighbours: read the interval."
+    advice = (
+        "" if level == "fine" else " Its propensity leans on its neighbours: read the interval."
+    )
     findings.append(
         Diagnosis(
             "weakest link",

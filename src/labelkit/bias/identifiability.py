@@ -82,16 +82,17 @@ def check(counts: PositionCounts, cells: ClickedCells) -> Identifiability:
     identified = component == order[0]
     if len(groups) == size:
         raise NotIdentifiable(
-            f"Position bias cannot be estimated from this log: every item was shown at one position "
-            f"(or never clicked where it was shown at several), as a single fixed ranking does. "
+            "Position bias cannot be estimated from this log: every item was shown at one position "
+            "(or never clicked where it was shown at several), as a single fixed ranking does. "
             f"Clicks then cannot tell whether an item is bad or merely low on the page. {HELP}"
         )
     left_out = 1 - mass[order[0]] / mass.sum()
     if left_out > MOST_LEFT_OUT:
         listed = "; ".join(_ranges(group) for group in groups[:5])
+        listed += "; …" if len(groups) > 5 else ""
         raise NotIdentifiable(
-            f"Position bias cannot be estimated from this log: its positions fall into "
-            f"{len(groups)} groups that no clicked item joins ({listed}{'; …' if len(groups) > 5 else ''}), "
+            "Position bias cannot be estimated from this log: its positions fall into "
+            f"{len(groups)} groups that no clicked item joins ({listed}), "
             f"and {left_out:.0%} of the impressions stand outside the largest. {HELP}"
         )
     return Identifiability(identified, groups, links)

@@ -79,7 +79,8 @@ class ClickedCells:
         return np.add.reduceat(values, self.starts)
 
     def sum_by_position(self, values: FloatArray) -> FloatArray:
-        return np.bincount(self.index, weights=values, minlength=len(self.positions))
+        sums = np.bincount(self.index, weights=values, minlength=len(self.positions))
+        return sums.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class PoissonFit:
 
 
 def smoothing_matrix(positions: IntArray, scale: float) -> FloatArray:
-    """Precision (K, K) of a random walk of log θ in log k, with standard deviation ``scale`` per e-fold.
+    """Precision (K, K) of a random walk of log θ in log k, with deviation ``scale`` per e-fold.
 
     It ties a position to its neighbours with the weight of about one click, which keeps sparse
     deep positions finite, and vanishes against real data. It knows nothing of any level.

@@ -62,7 +62,9 @@ class Propensities:
     @property
     def standard_error(self) -> FloatArray:
         """Standard error of log θ, (K,)."""
-        return np.sqrt(np.maximum(np.diag(self.covariance), 0))
+        variance: FloatArray = np.maximum(np.diag(self.covariance), 0)
+        error: FloatArray = np.sqrt(variance)
+        return error
 
     @property
     def quantile(self) -> float:
@@ -73,11 +75,13 @@ class Propensities:
 
     @property
     def low(self) -> FloatArray:
-        return self.theta * np.exp(-self.quantile * self.standard_error)
+        low: FloatArray = self.theta * np.exp(-self.quantile * self.standard_error)
+        return low
 
     @property
     def high(self) -> FloatArray:
-        return self.theta * np.exp(self.quantile * self.standard_error)
+        high: FloatArray = self.theta * np.exp(self.quantile * self.standard_error)
+        return high
 
     def frame(self) -> NativeFrame:
         """``position``, ``propensity``, ``low``, ``high`` as a Polars frame; null where unknown."""

@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int64]
 def rates_by_cluster(
     counts: PositionCounts, positions: IntArray
 ) -> tuple[FloatArray, FloatArray, int]:
-    """Clicks and impressions per query and position, each (n_clusters, K), and the cluster count."""
+    """Clicks and impressions per query and position, each (G, K), and the number of queries G."""
     shown = counts.where(counts.impressions > 0)
     _, cluster = np.unique(shown.query, return_inverse=True)
     n_clusters = int(cluster.max(initial=-1)) + 1
@@ -28,7 +28,8 @@ def rates_by_cluster(
     slot = cluster * size + np.searchsorted(positions, shown.position)
 
     def by_cluster(values: IntArray) -> FloatArray:
-        return np.bincount(slot, values, n_clusters * size).reshape(n_clusters, size)
+        sums = np.bincount(slot, values, n_clusters * size).astype(np.float64)
+        return sums.reshape(n_clusters, size)
 
     return by_cluster(shown.clicks), by_cluster(shown.impressions), n_clusters
 

@@ -29,10 +29,7 @@ def bootstrap_covariance(
     rng = np.random.default_rng(seed)
     even = np.full(n_clusters, 1 / n_clusters)
     draws = np.array(
-        [
-            estimate(rng.multinomial(n_clusters, even).astype(np.float64))
-            for _ in range(n_bootstrap)
-        ]
+        [estimate(rng.multinomial(n_clusters, even).astype(np.float64)) for _ in range(n_bootstrap)]
     )
     return np.atleast_2d(np.cov(draws, rowvar=False))
 
@@ -48,7 +45,7 @@ def sandwich_covariance(
     """Clustered sandwich covariance (K, K) of log θ for the Poisson model.
 
     V = H⁻¹ (Σ_g U_g U_gᵀ) H⁻¹ · G/(G−1), with U_g the score of cluster g and H the penalised
-    information (Liang & Zeger 1986). It is what a bootstrap of clusters tends to, without its noise.
+    information (Liang & Zeger 1986). It is what a bootstrap of clusters tends to, less its noise.
 
     Parameters
     ----------

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import narwhals as nw
 import numpy as np
+import numpy.typing as npt
 
 from labelkit.bias.estimator import PositionBias
 from labelkit.bias.propensities import Propensities
 from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LabelkitError, NotFittedError
 from labelkit.logs import InteractionLog
+
+FloatArray = npt.NDArray[np.float64]
 
 # A weight of 100 is one click at a position that one in a hundred looks at.
 DEFAULT_CLIP = 100.0
@@ -48,7 +51,7 @@ def curve_of(bias: PositionBias | Propensities) -> Propensities:
     return bias.curve_
 
 
-def position_weights(curve: Propensities, clip: float = DEFAULT_CLIP) -> np.ndarray:
+def position_weights(curve: Propensities, clip: float = DEFAULT_CLIP) -> FloatArray:
     """Weight min(1/θ_k, clip) per position, (K,); 0 where θ is unknown."""
     if not clip >= 1:
         raise LabelkitError(f"clip bounds weights from above and is at least 1; got {clip}.")
@@ -101,11 +104,12 @@ def summarise_weights(
     curve = curve_of(bias)
     if curve.per_impression:
         p = collect(log.frame.filter(nw.col("clicked") == 1).select("propensity"))
-        raw = 1 / p["propensity"].to_numpy().astype(np.float64)
-        clicks = np.ones(len(raw))
+        raw: FloatArray = 1 / p["propensity"].to_numpy().astype(np.float64)
+        clicks: FloatArray = np.ones(len(raw))
     else:
         slot = np.searchsorted(curve.positions, log.counts.position)
-        clicks = np.bincount(slot, log.counts.clicks, minlength=len(curve.positions))
+        sums = np.bincount(slot, log.counts.clicks, minlength=len(curve.positions))
+        clicks = sums.astype(np.float64)
         raw = np.nan_to_num(1 / curve.theta, nan=0.0)
     cut = np.minimum(raw, clip)
     total, square = float(clicks @ cut), float(clicks @ cut**2)

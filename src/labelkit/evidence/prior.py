@@ -22,7 +22,7 @@ LOWEST_EXPOSURE = 1e-6
 
 @dataclass(frozen=True)
 class GammaPrior:
-    """Gamma(shape a, rate b) over attractiveness γ; the mean is a/b clicks per examined impression."""
+    """Gamma(shape a, rate b) over attractiveness γ, in clicks per examined impression."""
 
     shape: float
     rate: float
@@ -80,9 +80,9 @@ def fit_gamma_prior(clicks: FloatArray, exposure: FloatArray) -> GammaPrior:
     return GammaPrior(float(np.exp(best.x[0])) * rate, rate)
 
 
-def _count_pairs(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> tuple[
-    tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], FloatArray
-]:
+def _count_pairs(
+    a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]
+) -> tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], FloatArray]:
     """Unique pairs (a, b) and how often each occurs; ``a`` ≥ 0."""
     if not len(a):
         return (a, b), np.zeros(0)

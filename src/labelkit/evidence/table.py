@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import numpy.typing as npt
 
 from labelkit.bias import DEFAULT_CLIP, PositionBias, Propensities, curve_of, position_weights
 from labelkit.engine import NativeFrame
@@ -15,6 +16,8 @@ from labelkit.errors import LogError
 from labelkit.evidence.prior import GammaPrior, fit_gamma_prior
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import FIXED_POINT
+
+FloatArray = npt.NDArray[np.float64]
 
 # Squared weights reach 10⁴ where weights reach 10²; fewer binary places keep their sums in 63 bits.
 SQUARE_POINT = 2**20
@@ -77,10 +80,11 @@ def evidence(
 
     Notes
     -----
-    ``ctr_low`` and ``ctr_high`` widen the Gamma posterior on the log scale by the standard error
-    of the exposure, bounded from above by Σ_k n_ek θ_k se(log θ_k) (errors of all positions taken
-    as one). Impressions at positions without a propensity count in ``impressions``, ``clicks`` and
-    ``raw_ctr`` only.
+    ``ctr_low`` = ctr/(1 + √(d² + r²)) and ``ctr_high`` = ctr·(1 + √(u² + r²)), where 1 + d and
+    1 + u are the factors between the posterior mean and its quantiles, and r is the relative
+    uncertainty of the exposure, Σ_k n_ek (θ_k,high − θ_k)/(b + E_e), which takes the errors of all
+    positions as one and so bounds it from above. Impressions at positions without a propensity
+    count in ``impressions``, ``clicks`` and ``raw_ctr`` only.
     """
     curve = curve_of(bias)
     wanted = tuple(COLUMNS) if columns is None else tuple(columns)
@@ -100,8 +104,12 @@ def evidence(
     table = _from_cells(log, curve, clip).with_columns(_ratios())
     if {"ctr", "ctr_low", "ctr_high"} & set(wanted):
         table = _add_rates(table, log, curve, level)
-    if {"users", "sessions"} & set(wanted):
-        table = _add_distinct(table, log, [n for n in ("users", "sessions") if n in wanted])
+    if "dwell_mean" in wanted:
+        table = table.with_columns(dwell_mean=nw.col("dwell_ms") / nw.col("dwell_n") / 1000)
+    if distinct := [name for name in ("users", "sessions") if name in wanted]:
+        table = _add_distinct(table, log, distinct)
+    if times := [name for name in ("first_seen", "last_seen") if name in wanted]:
+        table = _add_times(table, log, times)
     if "skips" in wanted:
         table = _add_skips(table, log)
     native: NativeFrame = table.select("query", "item", *wanted).to_native()
@@ -122,7 +130,7 @@ def _small_table(log: InteractionLog, columns: dict[str, Any]) -> nw.LazyFrame[A
 
 def _from_cells(log: InteractionLog, curve: Propensities, clip: float) -> nw.LazyFrame[Any]:
     theta = np.nan_to_num(curve.theta, nan=0.0)
-    spread = np.where(theta > 0, theta * curve.standard_error, 0.0)
+    spread = np.where(theta > 0, np.nan_to_num(curve.high) - theta, 0.0)
     weight = position_weights(curve, clip)
     by_position = {
         "position": curve.positions,
@@ -149,11 +157,8 @@ def _from_cells(log: InteractionLog, curve: Propensities, clip: float) -> nw.Laz
     aggregates = [nw.col(name).sum() for name in sums]
     have = set(log.cells.columns)
     aggregates += [nw.col(n).sum() for n in ("dwell_ms", "dwell_n", "conversions") if n in have]
-    aggregates += [nw.col(name).max() for name in ("dwell_max", "last_seen") if name in have]
-    aggregates += [nw.col(name).min() for name in ("first_seen",) if name in have]
-    return (
-        cells.with_columns(**products).group_by("query", "item").agg(*aggregates).lazy()
-    )
+    aggregates += [nw.col(name).max() for name in ("dwell_max",) if name in have]
+    return cells.with_columns(**products).group_by("query", "item").agg(*aggregates).lazy()
 
 
 def _ratios() -> list[nw.Expr]:
@@ -167,17 +172,17 @@ def _ratios() -> list[nw.Expr]:
     ]
 
 
-def example_sums(log: InteractionLog, curve: Propensities) -> tuple[np.ndarray, np.ndarray]:
-    """Clicks C_e and exposure E_e per example, each (n_examples,), at positions with a propensity."""
+def example_sums(log: InteractionLog, curve: Propensities) -> tuple[FloatArray, FloatArray]:
+    """Clicks C_e and exposure E_e per example, each (n_examples,), where θ is known."""
     counts = log.counts
     theta = np.nan_to_num(curve.theta, nan=0.0)[np.searchsorted(curve.positions, counts.position)]
     size = counts.n_examples
-    clicks = np.bincount(counts.example, counts.clicks * (theta > 0), size)
+    clicks = np.bincount(counts.example, counts.clicks * (theta > 0), size).astype(np.float64)
     if curve.per_impression:
         shown = log.cells["propensity_fp"].to_numpy() / FIXED_POINT
     else:
         shown = counts.impressions * theta
-    return clicks, np.bincount(counts.example, shown, size)
+    return clicks, np.bincount(counts.example, shown, size).astype(np.float64)
 
 
 def gamma_prior(log: InteractionLog, curve: Propensities) -> GammaPrior:
@@ -193,49 +198,46 @@ def _add_rates(
     seen = np.unique(clicks)
     low, high = prior.quantiles(seen, level)
     shape = prior.shape + seen
-    with np.errstate(divide="ignore"):
-        below, above = np.log(shape / low), np.log(high / shape)
     by_clicks = {
         "known_clicks": seen.astype(np.int64),
-        # A quantile that underflows to 0 is 0 at any width: e^−700 is as good.
-        "below2": np.minimum(below, 700.0) ** 2,
-        "above": above,
+        # A quantile may underflow to 0; a factor of 10¹⁵⁰ can still be squared.
+        "below": np.minimum(shape / np.maximum(low, 1e-300) - 1, 1e150),
+        "above": high / shape - 1,
     }
-    from scipy.special import ndtri
-
-    z = float(ndtri(0.5 + level / 2)) if np.isinf(curve.df) else curve.quantile
+    # Only +, −, ×, ÷ and √ from here on, which IEEE 754 defines to the last bit: the same rates,
+    # and so the same votes, on every engine.
     denominator = nw.col("exposure") + prior.rate
-    r = nw.col("spread_fp") / FIXED_POINT / denominator * z
-    # With few clicks the mean of the posterior can lie above its upper quantile's logarithm at 0:
-    # the sign of `above` is kept while both sources of doubt add up as squares.
-    up = nw.when(nw.col("above") > 0).then(
-        (nw.col("above") * nw.col("above") + r * r).sqrt()
-    ).otherwise(nw.col("above") + r)
     ctr = (nw.col("known_clicks") + prior.shape) / denominator
+    r = nw.col("spread_fp") / FIXED_POINT / denominator
+    below = (nw.col("below") * nw.col("below") + r * r).sqrt()
+    above = (nw.col("above") * nw.col("above") + r * r).sqrt()
+    # With next to no clicks the mean of the posterior can exceed its upper quantile.
+    above = nw.when(nw.col("above") > 0).then(above).otherwise(nw.col("above") + r)
+    rates = {"ctr": ctr, "ctr_low": ctr / (1 + below), "ctr_high": ctr * (1 + above)}
     joined = table.join(_small_table(log, by_clicks), on="known_clicks", how="left")
-    rates = {
-        "ctr": ctr,
-        "ctr_low": ctr * (-((nw.col("below2") + r * r).sqrt())).exp(),
-        "ctr_high": ctr * up.exp(),
-    }
     return joined.with_columns(
         nw.min_horizontal(expression, nw.lit(1.0)).alias(name) for name, expression in rates.items()
     )
 
 
 def _add_distinct(
-    table: nw.LazyFrame[Any], log: InteractionLog, names: list[str]
+    table: nw.LazyFrame[Any], log: InteractionLog, names: Sequence[str]
 ) -> nw.LazyFrame[Any]:
     source = {"users": "user", "sessions": "session"}
     clicked = log.frame.filter(nw.col("clicked") == 1).select(
         "query", "item", *(nw.col(source[name]).alias(name) for name in names)
     )
-    return _join_counts(
-        table,
-        clicked.group_by("query", "item").agg(*(nw.col(name).n_unique() for name in names)),
-        names,
-        log,
-    )
+    counted = clicked.group_by("query", "item").agg(*(nw.col(name).n_unique() for name in names))
+    return _join(table, counted, log).with_columns(nw.col(*names).fill_null(0).cast(nw.Int64))
+
+
+def _add_times(
+    table: nw.LazyFrame[Any], log: InteractionLog, names: Sequence[str]
+) -> nw.LazyFrame[Any]:
+    time = nw.col("timestamp")
+    either = {"first_seen": nw.col("first_seen").min(), "last_seen": nw.col("last_seen").max()}
+    seen = log.frame.select("query", "item", *(time.alias(name) for name in names))
+    return _join(table, seen.group_by("query", "item").agg(*(either[n] for n in names)), log)
 
 
 def _add_skips(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any]:
@@ -249,16 +251,13 @@ def _add_skips(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[An
         nw.col("position") < nw.col("lowest")
     )
     counted = skipped.group_by("query", "item").agg(nw.len().alias("skips"))
-    return _join_counts(table, counted, ["skips"], log)
+    return _join(table, counted, log).with_columns(nw.col("skips").fill_null(0).cast(nw.Int64))
 
 
-def _join_counts(
-    table: nw.LazyFrame[Any], counted: nw.LazyFrame[Any], names: list[str], log: InteractionLog
+def _join(
+    table: nw.LazyFrame[Any], counted: nw.LazyFrame[Any], log: InteractionLog
 ) -> nw.LazyFrame[Any]:
     if counted.implementation != table.implementation:
         # The log stays in its engine; what comes back is one row per example.
-        backend = log.cells.implementation
-        counted = counted.collect(backend).lazy()
-    return table.join(counted, on=["query", "item"], how="left").with_columns(
-        nw.col(*names).fill_null(0).cast(nw.Int64)
-    )
+        counted = counted.collect(log.cells.implementation).lazy()
+    return table.join(counted, on=["query", "item"], how="left")

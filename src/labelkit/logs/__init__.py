@@ -5,9 +5,47 @@ keep the contract, and ``PositionCounts``, the statistic that position bias is f
 It must never change or drop a row silently, and knows nothing of relevance.
 """
 
+from typing import TYPE_CHECKING
+
 from labelkit.logs.schema import COLUMNS, Column  # isort: skip — in the order in which data flows
 from labelkit.logs.read import read_log  # isort: skip
 from labelkit.logs.log import InteractionLog, LogSummary  # isort: skip
 from labelkit.logs.counts import PositionCounts  # isort: skip
 
-__all__ = ["COLUMNS", "Column", "InteractionLog", "LogSummary", "PositionCounts", "read_log"]
+if TYPE_CHECKING:
+    from labelkit.logs.simulator import (
+        Catalogue,
+        ClickModel,
+        Ranker,
+        SimulatedLog,
+        Truth,
+        simulate,
+        simulate_to_parquet,
+    )
+
+__all__ = [
+    "COLUMNS",
+    "Catalogue",
+    "ClickModel",
+    "Column",
+    "InteractionLog",
+    "LogSummary",
+    "PositionCounts",
+    "Ranker",
+    "SimulatedLog",
+    "Truth",
+    "read_log",
+    "simulate",
+    "simulate_to_parquet",
+]
+
+
+def __getattr__(name: str) -> object:
+    # The simulator needs Polars itself, which reading a log of another engine does not.
+    if name in __all__:
+        from labelkit.logs import simulator as room
+
+        value: object = getattr(room, name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'labelkit.logs' has no attribute {name!r}")

@@ -1,12 +1,12 @@
 """The contract of an interaction log, checked in one pass; bad rows are named, never dropped.
 
-The good case costs nothing beyond sums that are needed anyway. Only when these show that
-something is wrong are the rows themselves looked at, to count each mistake and show an example.
+The good case is one light scan that counts. Only when it finds something are the rows looked at
+again, to count each mistake on its own, show an example, and set the rows aside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from labelkit.engine import count_repeated_rows, count_steps_back, to_polars_lazy
+from labelkit.engine import count_repeated_rows, to_polars_lazy
 from labelkit.errors import LogError
 from labelkit.files import atomic
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 ROW = "__row__"
 REASON = "__reason__"
 
-# What makes two rows the same impression. Without a page, session or time, two equal rows are two
-# page views, and nothing can be said.
-IDENTITY = ("page", "session", "user", "timestamp", "query", "item", "position")
+# What tells page views apart. Two rows of one page view with the same query, item and position are
+# one impression; without a page, session or time, nothing can be said.
+IDENTITY = ("page", "session", "user", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Check:
     hint: str
     bad: Callable[[dict[str, Any]], pl.Expr]
     needs: tuple[str, ...] = ()
+
+    def applies(self, columns: Collection[str]) -> bool:
+        """Whether a log with these columns can carry the check."""
+        return {self.column, *self.needs} <= set(columns)
 
 
 @dataclass(frozen=True)
@@ -111,40 +115,34 @@ class Problems:
         return nw.from_native(good.lazy())
 
 
-def suspicious(
-    frame: nw.LazyFrame[Any],
-    cells: nw.DataFrame[Any],
-    columns: tuple[str, ...],
-    now: datetime | None,
-) -> tuple[bool, tuple[str, ...]]:
-    """Whether anything breaks the contract, and which checks this log cannot carry."""
-    position = cells["position"]
-    suspect = any(int(cells[name].null_count()) for name in ("query", "item", "position"))
-    suspect |= bool((position < 1).any())
-    if cells.schema["position"].is_float():
-        suspect |= bool((position != position.round(0)).any())
-    suspect |= any(
-        int(cells[name].sum() or 0) > 0 for name in cells.columns if name.startswith("n_bad")
-    )
-    if "dwell" in columns:
-        suspect |= bool((cells["dwell_min"].drop_nulls() < 0).any())
+def count_bad(
+    frame: nw.LazyFrame[Any], columns: tuple[str, ...], now: datetime | None
+) -> tuple[int, tuple[str, ...]]:
+    """How often the contract is broken, and which checks this log cannot carry: one light scan."""
+    import polars as pl
 
+    rows = to_polars_lazy(frame)
+    schema = dict(rows.collect_schema())
+    checks = [c for c in _checks(0, now) if c is not REPEATED and c.applies(columns)]
+    bad = [check.bad(schema).fill_null(False).sum() for check in checks]
+    # A sum of 32-bit counts: more than 4 billion bad rows are bad enough as 4 billion.
+    total = rows.select(pl.sum_horizontal(bad)).collect(engine="streaming").item()
     unchecked = []
-    if "timestamp" in columns:
-        latest = cells["last_seen"].max()
-        suspect |= latest is not None and latest > _limit(cells.schema["last_seen"], now)
-        if "session" in columns:
-            suspect |= count_steps_back(frame, "session", "timestamp") > 0
-        else:
-            unchecked.append("timestamps going backwards: the log has no session")
-    else:
+    if "timestamp" not in columns:
         unchecked.append("timestamps: the log has none")
-    identity = [name for name in IDENTITY if name in columns]
-    if {"page", "session", "timestamp"} & set(identity):
-        suspect |= count_repeated_rows(frame, identity) > 0
+    elif "session" not in columns:
+        unchecked.append("timestamps going backwards: the log has no session")
+    if REPEATED.applies(columns) and (page := _page(columns)):
+        total += count_repeated_rows(rows, page, ["query", "item"], "position")
     else:
         unchecked.append("duplicate impressions: the log has no page, session or timestamp")
-    return suspect, tuple(unchecked)
+    return int(total or 0), tuple(unchecked)
+
+
+def _page(columns: Collection[str]) -> list[str]:
+    """The columns that tell page views apart; none without a page, session or time."""
+    found = [name for name in IDENTITY if name in columns]
+    return found if {"page", "session", "timestamp"} & set(found) else []
 
 
 def find_problems(
@@ -158,11 +156,7 @@ def find_problems(
 
     rows = to_polars_lazy(frame).with_row_index(ROW)
     schema = dict(rows.collect_schema())
-    checks = [
-        check
-        for check in _checks(position_offset, now)
-        if {check.column, *check.needs} <= set(source_columns)
-    ]
+    checks = [c for c in _checks(position_offset, now) if c.applies(source_columns)]
     reason = pl.coalesce(
         pl.when(check.bad(schema).fill_null(False)).then(pl.lit(i, dtype=pl.Int32))
         for i, check in enumerate(checks)
@@ -175,7 +169,9 @@ def find_problems(
         .sort(REASON)
         .collect(engine="streaming")
     )
-    n_rows = rows.select(pl.len()).collect(engine="streaming").item()
+    # Not pl.len(): DuckDB's reader cannot select no column at all.
+    counted_rows = pl.col("clicked").count() + pl.col("clicked").null_count()
+    n_rows = rows.select(counted_rows).collect(engine="streaming").item()
     found = tuple(
         Problem(checks[row[REASON]], row["__n__"], row) for row in counted.iter_rows(named=True)
     )
@@ -199,17 +195,12 @@ def _checks(position_offset: int, now: datetime | None) -> list[Check]:
 
     def future(schema: dict[str, Any]) -> pl.Expr:
         empty = nw.from_native(pl.Series([], dtype=schema["timestamp"]), series_only=True)
-        return pl.col("timestamp") > _limit(empty.dtype, now)
+        late: pl.Expr = pl.col("timestamp") > _limit(empty.dtype, now)
+        return late
 
     def backwards(schema: dict[str, Any]) -> pl.Expr:
         same = pl.col("session") == pl.col("session").shift(1)
         return same & (pl.col("timestamp") < pl.col("timestamp").shift(1))
-
-    def repeated(schema: dict[str, Any]) -> pl.Expr:
-        identity = [name for name in IDENTITY if name in schema]
-        if not {"page", "session", "timestamp"} & set(identity):
-            return pl.lit(False)
-        return ~pl.struct(identity).is_first_distinct()
 
     counted_from_0 = (
         "Positions count from 1. If yours count from 0, set position_offset = 1."
@@ -263,13 +254,25 @@ def _checks(position_offset: int, now: datetime | None) -> list[Check]:
             backwards,
             ("session",),
         ),
-        Check(
-            "item",
-            "that repeat an impression (the first of each is kept)",
-            "If a session may show the same page twice, map 'page' or 'timestamp' as well.",
-            repeated,
-        ),
+        REPEATED,
     ]
+
+
+def _repeats(schema: dict[str, Any]) -> pl.Expr:
+    import polars as pl
+
+    page = _page(schema)
+    if not page:
+        return pl.lit(False)
+    return ~pl.struct(*page, "query", "item", "position").is_first_distinct()
+
+
+REPEATED = Check(
+    "item",
+    "that repeat an impression (the first of each is kept)",
+    "If a session may show the same page twice, map 'page' or 'timestamp' as well.",
+    _repeats,
+)
 
 
 def _limit(dtype: nw.dtypes.DType, now: datetime | None) -> Any:

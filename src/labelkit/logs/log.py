@@ -41,9 +41,8 @@ class InteractionLog:
 
         frame   one row per impression, canonical columns, lazy, in the user's engine
         cells   one row per (query, item, position), sorted, with sums over its impressions:
-                impressions, clicks [, dwell_ms, dwell_n, dwell_max, conversions, first_seen,
-                last_seen, propensity_fp, ips_clicks_fp, randomised_impressions,
-                randomised_clicks]
+                impressions, clicks [, dwell_ms, dwell_n, dwell_max, conversions, propensity_fp,
+                ips_clicks_fp, randomised_impressions, randomised_clicks]
 
     Parameters
     ----------

@@ -18,7 +18,6 @@ from labelkit.logs.log import InteractionLog, LogSummary
 from labelkit.logs.schema import resolve
 from labelkit.logs.sources import Paths, find_files, from_frame, scan_files
 
-
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -84,21 +83,20 @@ def read_log(
     found = resolve(raw.collect_schema(), dict(columns or {}))
     frame = _canonical(raw, found, position_offset, timestamp_unit)
 
-    cells = sum_cells(frame, tuple(found))
-    suspect, unchecked = checks.suspicious(frame, cells, tuple(found), now)
+    n_bad, unchecked = checks.count_bad(frame, tuple(found), now)
     n_quarantined, written = 0, None
-    if suspect:
+    if n_bad:
         problems = checks.find_problems(frame, found, position_offset, now)
-        if problems.n_bad and on_bad_rows == "error":
+        if on_bad_rows == "error":
             raise LogError(problems.message(found))
-        if problems.n_bad:
-            written = Path(quarantine_file)
-            frame, n_quarantined = problems.quarantine(written), problems.n_bad
-            cells = sum_cells(frame, tuple(found))
+        written = Path(quarantine_file)
+        frame, n_quarantined = problems.quarantine(written), problems.n_bad
 
-    cells = _whole_positions(cells)
+    # Positions may arrive as 1.0, 2.0 (a column that once had a null): whole, as checked above.
+    frame = frame.with_columns(nw.col("position").cast(nw.Int64))
+    cells = sum_cells(frame, tuple(found))
     log = InteractionLog(
-        frame=_whole_positions(frame),
+        frame=frame,
         cells=cells,
         summary=LogSummary(
             n_impressions=int(cells["impressions"].sum() or 0),
@@ -138,11 +136,6 @@ def _canonical(
             column = column / PER_SECOND[timestamp_unit]
         picked.append(column.alias(name))
     return nan_to_null(raw.select(picked))
-
-
-def _whole_positions(frame: Any) -> Any:
-    # Positions may arrive as 1.0, 2.0 (a column that once had a null); checked to be whole above.
-    return frame.with_columns(nw.col("position").cast(nw.Int64))
 
 
 def _refuse_useless(log: InteractionLog) -> None:

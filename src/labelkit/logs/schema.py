@@ -36,7 +36,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("page", "key", "id of one result page (one request); tells page views apart"),
     Column("session", "key", "id of one visit"),
     Column("user", "key", "id of one person or device"),
-    Column("timestamp", "time", "when it was shown: a date-time, or seconds since 1970 (see timestamp_unit)"),
+    Column(
+        "timestamp",
+        "time",
+        "when it was shown: a date-time, or seconds since 1970 (see timestamp_unit)",
+    ),
     Column("dwell", "number", "seconds spent after the click; null where unknown"),
     Column("conversion", "flag", "1 if the click led to a purchase or the like, else 0"),
     Column("device", "label", "context: device class"),
