@@ -1,1 +1,28 @@
-"""The cli room."""
+"""The command line: ``labelkit …``, the same verbs as the Python API.
+
+What comes in: arguments and a project directory. What goes out: results on stdout (tables, or JSON
+with ``--json``), progress and problems on stderr, and an exit code. It must never compute anything,
+and import no room before a command needs it: ``labelkit --help`` answers at once.
+
+In the order in which data meets them:
+
+- ``app``       the application, and what ``labelkit --help`` shows
+- ``options``   options that every command has
+- ``commands``  init, label, lfs, validate, report, demo
+- ``rounds``    round plan, push, pull, status, close
+- ``output``    what a command says, and its exit code
+- ``render``    small frames as Rich tables
+- ``document``  ``docs/cli.md``, from the help texts
+"""
+
+from __future__ import annotations
+
+from labelkit.cli import commands, rounds
+from labelkit.cli.app import app
+
+__all__ = ["app", "commands", "main", "rounds"]
+
+
+def main() -> None:
+    """The entry point of the ``labelkit`` command."""
+    app()

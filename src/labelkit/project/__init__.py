@@ -1,1 +1,27 @@
-"""The project room."""
+"""A project on disk: its settings, its runs, and the one place that wires the rooms together.
+
+What comes in: a directory with ``labelkit.toml``. What goes out: runs, rounds and validated labels
+on disk. It must never compute anything that belongs to a room, overwrite what a user wrote, leave
+half a run behind, or write a secret anywhere.
+
+In the order in which data meets them:
+
+- ``strict``    a TOML table into a dataclass, or an error that names the line
+- ``config``    ``labelkit.toml``, one dataclass a section
+- ``create``    a new project from the template (``template/``, and ``labeling_functions/``)
+- ``tables``    the user's own tables: joined onto evidence, shown to people
+- ``labeling``  log → … → labels, as one run
+- ``gold``      fitted on gold, and yet measured on it honestly
+- ``manifest``  what a run read, what made it, what it wrote
+- ``runs``      run directories: built aside, renamed when complete
+- ``project``   ``Project``: all verbs of the command line
+"""
+
+from __future__ import annotations
+
+from labelkit.project.config import Config, read_config
+from labelkit.project.manifest import Manifest
+from labelkit.project.project import Project
+from labelkit.project.runs import ResultTable, Run
+
+__all__ = ["Config", "Manifest", "Project", "ResultTable", "Run", "read_config"]

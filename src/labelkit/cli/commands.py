@@ -1,0 +1,261 @@
+"""The verbs: init, label, lfs, validate, report, demo."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labelkit.cli.app import app
+from labelkit.cli.options import Debug, Json, ProjectDir, Quiet, RunId, Seed
+from labelkit.cli.output import Output
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from labelkit.project import Run
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where to make the project.")] = Path("."),
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="File, folder or glob of the log, relative to DIRECTORY. May be repeated.",
+            show_default="logs/*.parquet",
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=YOURS",
+            help="A column of your log: query=query_id. May be repeated.",
+            show_default="guessed from the log",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a project: labelkit.toml and a worked set of labeling functions to edit.
+
+    Column names that are known to mean the same (query_id, doc_id, rank, …) are found in the log's
+    schema and written into labelkit.toml, where you can correct them. Nothing is overwritten.
+
+    Example: `labelkit init shop --log "/data/clicks/*.parquet" --column query=search_term`
+
+    Next: look at labelkit.toml, then `labelkit label`
+    """
+    with Output(quiet, as_json, debug) as out:
+        from labelkit.project import Project
+
+        columns = None if column is None else dict(_pair(text) for text in column)
+        made = Project.create(directory, log=log or ["logs/*.parquet"], columns=columns)
+        found = dict(made.config.log.columns)
+        out.result.update({"directory": str(directory), "columns": found})
+        out.say(f"Made {directory / 'labelkit.toml'} and {directory / 'labeling_functions'}/.")
+        if found:
+            named = ", ".join(f"{name} = {source}" for name, source in found.items())
+            out.say(f"Columns of the log: {named}. Correct them in labelkit.toml if they are wrong.")
+        out.next(_here("label", directory), "makes labels from the log.")
+
+
+@app.command()
+def label(
+    seed: Seed = None,
+    project: ProjectDir = Path("."),
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make labels from the log: debias the clicks, ask the labeling functions, fit the label model.
+
+    Writes a run directory runs/ID with labels.parquet, everything that led to it, and a manifest.
+    Gold labels from finished or open rounds are learned from. The same seed, log and gold give the
+    same bytes.
+
+    Example: `labelkit label --project shop`
+
+    Next: `labelkit report`, `labelkit lfs`, and `labelkit round plan` to ask people
+    """
+    with Output(quiet, as_json, debug) as out:
+        from labelkit.project import Project
+
+        opened = Project(project)
+        with out.progress("Labeling") as progress:
+            run = opened.label(seed=seed, progress=progress)
+        counts = run.manifest.counts
+        out.result.update({"run": run.id, "path": str(run.path), "seconds": run.manifest.seconds})
+        out.result.update({"counts": asdict(counts), "bias": asdict(run.manifest.bias)})
+        out.say(
+            f"Run {run.id}: {counts.n_impressions:,} impressions became {counts.n_examples:,} "
+            f"labels in {run.manifest.seconds:.1f} s; {_share(counts.n_covered, counts.n_examples)} "
+            "have at least one vote."
+        )
+        if counts.n_quarantined:
+            out.warn(
+                f"{counts.n_quarantined:,} bad rows were set aside in {run.path}/quarantine.parquet."
+            )
+        for finding in run.manifest.bias.findings:
+            if finding.level != "fine":
+                out.say(f"Position bias, {finding.name}: {finding.message}")
+        out.table(_label_counts(run), title="Labels")
+        out.say(f"Labels: {run.path / 'labels.parquet'}")
+        if counts.n_gold:
+            out.table(run.validation(), title="What they are worth, on gold the model did not see")
+        out.next(_here("report", project), "shows everything on one page.")
+
+
+@app.command()
+def lfs(
+    run: RunId = None,
+    project: ProjectDir = Path("."),
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show how the labeling functions voted: coverage, overlaps, conflicts, accuracy.
+
+    The estimated accuracy is the label model's own; the accuracy on gold stands beside it once
+    people have labeled. A function that nearly always conflicts, or never votes, wants editing.
+
+    Example: `labelkit lfs --json`
+
+    Next: edit labeling_functions/, then `labelkit label`
+    """
+    with Output(quiet, as_json, debug) as out:
+        from labelkit.project import Project
+
+        analysis = Project(project).lfs(run=run)
+        out.result["lfs"] = analysis.to_dicts()
+        out.table(
+            analysis,
+            title="Labeling functions",
+            note="Shares of all examples. Overlaps: another function votes too; conflicts: and "
+            "disagrees. Accuracy with its 95 % interval.",
+        )
+        out.next(_here("label", project), "after you have edited labeling_functions/.")
+
+
+@app.command()
+def validate(
+    run: RunId = None,
+    project: ProjectDir = Path("."),
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say what the labels are worth, on gold from people, each metric with its interval.
+
+    Every gold label counts by the probability with which it was chosen, so that the estimate is for
+    the whole log although people mostly saw hard cases. Beside it: what raw clicks would be worth.
+
+    Example: `labelkit validate --run 20260101-120000-000-abcd`
+
+    Next: `labelkit report`; with wide intervals, another `labelkit round plan`
+    """
+    with Output(quiet, as_json, debug) as out:
+        from labelkit.project import Project
+
+        opened = Project(project)
+        with out.progress("Validating"):
+            report = opened.validate(run=run)
+        out.result["validation"] = report.frame.to_dicts()
+        out.table(report.frame, title="What the labels are worth")
+        out.next(_here("report", project), "shows everything on one page.")
+
+
+@app.command()
+def report(
+    run: RunId = None,
+    project: ProjectDir = Path("."),
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write report.html into a run: one page, no network, no scripts.
+
+    Example: `labelkit report --project shop`
+
+    Next: open the page; `labelkit round plan` if the labels are not validated yet
+    """
+    with Output(quiet, as_json, debug) as out:
+        from labelkit.project import Project
+        from labelkit.report import write_report
+
+        chosen = Project(project).run(run)
+        with out.progress("Drawing the report"):
+            path = write_report(chosen.path)
+        out.result["report"] = str(path)
+        out.say(f"Report: {path}")
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path, typer.Argument(help="Where to put the demo project.")
+    ] = Path("labelkit-demo"),
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """See the whole job in under a minute, on real relevance data with simulated clicks.
+
+    Shows the propensity curve against the truth, and how far naive clicks, debiased labels, weak
+    labels, and weak labels with 100 answers are from the truth. The annotator is a script that
+    answers from held-back grades.
+
+    Example: `labelkit demo /tmp/labelkit-demo`
+
+    Next: `labelkit init` for your own log
+    """
+    with Output(quiet, as_json, debug) as out:
+        from labelkit import demo as demonstration
+        from labelkit.report import write_report
+
+        with out.progress("Demo") as progress:
+            result = demonstration.run(directory, seed=seed, progress=progress)
+            progress("drawing the report")
+            path = write_report(result.run)
+        out.result.update({"report": str(path), "headline": result.headline})
+        out.result["tables"] = {table.name: table.frame.to_dicts() for table in result.tables}
+        for table in result.tables:
+            out.table(table.frame, title=table.title, note=table.note)
+        out.say()
+        out.say(result.headline)
+        out.say(f"\nReport: {path.resolve()}")
+        out.next('labelkit init my-project --log "my-logs/*.parquet"', "does it with your own log.")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, source = text.partition("=")
+    if not (name and equals and source):
+        raise typer.BadParameter(f"--column takes NAME=YOURS, not {text!r}.")
+    return name.strip(), source.strip()
+
+
+def _here(command: str, directory: Path) -> str:
+    return f"labelkit {command}" + ("" if directory == Path(".") else f" --project {directory}")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def _label_counts(run: Run) -> pl.DataFrame:
+    import polars as pl
+
+    names = run.manifest.label_names
+    return (
+        run.labels()
+        .group_by("label")
+        .agg(examples=pl.len(), mean_margin=pl.col("margin").mean(), covered=pl.col("covered").mean())
+        .sort("label")
+        .with_columns(
+            label=pl.col("label").replace_strict(dict(enumerate(names)), return_dtype=pl.String)
+        )
+    )

@@ -1,0 +1,28 @@
+"""Small frames as Rich tables. Cells are data: nothing in them is taken for markup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labelkit.report.sheets import sheet
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.table import Table
+
+
+def rich_table(frame: pl.DataFrame, *, title: str = "") -> Table:
+    """A table for the terminal: numbers to the right, intervals folded into their estimate."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = sheet(frame)
+    table = Table(
+        title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left"
+    )
+    for name, numeric in zip(cells.header, cells.numeric, strict=True):
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for row in cells.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

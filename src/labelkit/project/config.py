@@ -1,0 +1,220 @@
+"""``labelkit.toml`` as frozen dataclasses: one class a section, strict about every key."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from labelkit.errors import ProjectError
+from labelkit.project.strict import Source, read_table, refuse_unknown
+
+FILE_NAME = "labelkit.toml"
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """``[log]``: where the interaction log is and how to read it.
+
+    Parameters
+    ----------
+    paths : files, folders or globs of Parquet, CSV, TSV or NDJSON, relative to the project
+    engine : which engine reads them
+    on_bad_rows : "error" stops; "quarantine" sets bad rows aside in the run directory
+    position_offset : added to positions; 1 if the log counts from 0
+    columns : labelkit's column name → the log's own, for names that differ
+    """
+
+    paths: tuple[str, ...]
+    engine: Literal["polars", "duckdb"] = "polars"
+    on_bad_rows: Literal["error", "quarantine"] = "error"
+    position_offset: int = 0
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise ProjectError("[log] paths is empty; name at least one file, folder or glob.")
+
+
+@dataclass(frozen=True)
+class LabelsConfig:
+    """``[labels]``: the label set, from class 0 upwards."""
+
+    names: tuple[str, ...] = ("irrelevant", "relevant")
+
+    def __post_init__(self) -> None:
+        if len(self.names) < 2 or len(set(self.names)) < len(self.names):
+            raise ProjectError("[labels] names needs at least two labels, all different.")
+
+
+@dataclass(frozen=True)
+class LFsConfig:
+    """``[lfs]``: modules of labeling functions, as dotted paths from the project directory."""
+
+    modules: tuple[str, ...] = ("labeling_functions",)
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """``[tables.<name>]``: a table of items or queries, joined onto the evidence.
+
+    Parameters
+    ----------
+    path : Parquet, CSV, TSV or NDJSON file, relative to the project
+    keys : evidence keys that it is joined on: "item", "query" or both
+    columns : labelkit's name → the table's own, where key columns are called otherwise
+    show : columns that people see when they label
+    """
+
+    path: str
+    keys: tuple[str, ...]
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    show: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.keys or not set(self.keys) <= {"query", "item"}:
+            raise ProjectError('keys of a table are ["item"], ["query"] or ["query", "item"].')
+
+
+@dataclass(frozen=True)
+class BiasConfig:
+    """``[bias]``: how position bias is estimated; see ``labelkit.PositionBias``.
+
+    Parameters
+    ----------
+    curve : propensities from position 1 downwards, for method = "given"
+    """
+
+    method: Literal["auto", "poisson", "allpairs", "randomised", "logged", "given"] = "auto"
+    curve: tuple[float, ...] | None = None
+    smoothing: float = 1.0
+    n_bootstrap: int = 200
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """``[model]``: the label model; ``class_balance`` = one probability a label, if known."""
+
+    method: Literal["auto", "majority", "onecoin", "snorkel"] = "auto"
+    class_balance: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class SelectionConfig:
+    """``[selection]``: whom people look at; see ``labelkit.select``."""
+
+    n: int = 100
+    strategy: Literal["margin", "entropy", "random"] = "margin"
+    audit_share: float = 0.2
+    max_per_query: int | None = None
+
+
+@dataclass(frozen=True)
+class PlatformConfig:
+    """``[platform]``: where people label. Secrets come from the environment, never from here.
+
+    Parameters
+    ----------
+    kind : "files" writes tasks as JSON into ``directory``; "label_studio" talks to ``url``
+    project : number of an existing Label Studio project; without it each round makes its own
+    """
+
+    kind: Literal["files", "label_studio"] = "files"
+    directory: str = "rounds"
+    url: str | None = None
+    project: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind == "label_studio" and not self.url:
+            raise ProjectError('[platform] kind = "label_studio" needs url = "https://…".')
+
+
+@dataclass(frozen=True)
+class RoundsConfig:
+    """``[rounds]``: the ledger's database. ``sqlite:///name.db`` lies in the project directory."""
+
+    ledger: str = "sqlite:///rounds.db"
+    instructions: str | None = None
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """``[run]``: the seed that everything random starts from."""
+
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of ``labelkit.toml``; every path is relative to the project directory."""
+
+    log: LogConfig
+    labels: LabelsConfig = LabelsConfig()
+    lfs: LFsConfig = LFsConfig()
+    tables: Mapping[str, TableConfig] = field(default_factory=lambda: MappingProxyType({}))
+    bias: BiasConfig = BiasConfig()
+    model: ModelConfig = ModelConfig()
+    selection: SelectionConfig = SelectionConfig()
+    platform: PlatformConfig = PlatformConfig()
+    rounds: RoundsConfig = RoundsConfig()
+    run: RunConfig = RunConfig()
+
+    def __post_init__(self) -> None:
+        balance, k = self.model.class_balance, len(self.labels.names)
+        if balance is not None and (len(balance) != k or abs(sum(balance) - 1) > 1e-6):
+            raise ProjectError(f"[model] class_balance needs {k} probabilities that sum to 1.")
+
+
+def read_config(path: Path) -> Config:
+    """Read and check ``labelkit.toml``.
+
+    Raises
+    ------
+    ProjectError
+        There is no such file, it is not TOML, or a section or setting is unknown, missing or of
+        the wrong type; the message names the line and, for a typo, the name that was meant.
+    """
+    if not path.is_file():
+        raise ProjectError(
+            f"No {FILE_NAME} in '{path.parent.resolve().name}/'. Run `labelkit init` there, or "
+            "name the project with --project."
+        )
+    source = Source(path, path.read_text(encoding="utf-8"))
+    try:
+        document = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProjectError(f"{path.name} is not valid TOML: {error}.") from None
+    sections = {
+        "log": LogConfig,
+        "labels": LabelsConfig,
+        "lfs": LFsConfig,
+        "bias": BiasConfig,
+        "model": ModelConfig,
+        "selection": SelectionConfig,
+        "platform": PlatformConfig,
+        "rounds": RoundsConfig,
+        "run": RunConfig,
+    }
+    for name in document:
+        refuse_unknown(name, [f.name for f in fields(Config)], source, "")
+    if "log" not in document:
+        raise ProjectError(f'{path.name} has no [log] section; it needs paths = ["…"].')
+    parts: dict[str, Any] = {  # heterogeneous on purpose: one class a section
+        name: read_table(cls, document[name], source, name)
+        for name, cls in sections.items()
+        if name in document
+    }
+    tables = document.get("tables", {})
+    if not isinstance(tables, dict):
+        raise ProjectError(f"{source.place('', 'tables')}: write tables as [tables.name].")
+    named = {
+        name: read_table(TableConfig, table, source, f"tables.{name}")
+        for name, table in tables.items()
+    }
+    try:
+        return Config(**parts, tables=MappingProxyType(named))
+    except ProjectError as error:
+        raise ProjectError(f"{path.name}: {error}") from None

@@ -1,0 +1,253 @@
+"""``label``: log → propensities → evidence → votes → label model → labels, written as one run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from labelkit.bias import PositionBias
+from labelkit.engine import NativeFrame, collect
+from labelkit.evidence import available, evidence
+from labelkit.files import write_text
+from labelkit.labelmodels import LabelModel
+from labelkit.lfs import Votes, analyze, apply
+from labelkit.logs import InteractionLog, read_log
+from labelkit.logs.sources import find_files
+from labelkit.project.config import Config
+from labelkit.project.create import resolve
+from labelkit.project.gold import KEYS, crossfit, match_gold
+from labelkit.project.manifest import (
+    BiasFact,
+    Counts,
+    FileFact,
+    Finding,
+    LFFact,
+    Manifest,
+    plain,
+    versions,
+)
+from labelkit.project.runs import MANIFEST, Progress, Run, RunBuilder, build_run, file_fact
+from labelkit.project.tables import join_tables, table_columns
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from labelkit.lfs import AnyLF
+
+QUARANTINE = "quarantine.parquet"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides what a run will hold.
+
+    Parameters
+    ----------
+    directory : the project; paths of ``config`` are relative to it
+    lfs : the labeling functions, in order
+    gold : what people answered so far; empty without rounds
+    """
+
+    directory: Path
+    config: Config
+    lfs: Sequence[AnyLF]
+    gold: pl.DataFrame
+    seed: int
+
+
+def label(job: Job, *, progress: Progress | None = None) -> Run:
+    """Do the job, and return the complete run.
+
+    The log is read once in its engine; what comes after works on one row per example or less.
+    """
+    config = job.config
+    with (
+        build_run(job.directory / "runs", progress=progress) as build,
+        # Hashing reads the files that the engine reads, at the same time, on one thread beside it.
+        ThreadPoolExecutor(max_workers=1) as beside,
+    ):
+        paths = find_files(resolve(config.log.paths, job.directory))
+        hashes = beside.submit(_hash_inputs, job, paths)
+        with build.stage("reading and checking the log"):
+            log = read_log(
+                list(paths),
+                columns=config.log.columns,
+                on_bad_rows=config.log.on_bad_rows,
+                # Beside the runs: it must outlive a run that fails because of what is in it.
+                quarantine_file=job.directory / QUARANTINE,
+                position_offset=config.log.position_offset,
+                engine=config.log.engine,
+            )
+        with build.stage("estimating position bias"):
+            bias = _bias(config, job.seed).fit(log)
+        with build.stage("gathering evidence"):
+            examples = _examples(log, bias, job)
+        with build.stage("asking the labeling functions"):
+            votes = apply(job.lfs, examples, keys=KEYS, cardinality=len(config.labels.names))
+            gold = match_gold(job.gold, examples)
+            analysis = _polars(analyze(votes, gold=gold if len(gold) else None))
+        with build.stage("fitting the label model"):
+            balance = config.model.class_balance
+            model = LabelModel(
+                cardinality=len(config.labels.names), method=config.model.method, seed=job.seed
+            )
+            model.fit(votes, gold=gold if len(gold) else None, class_balance=balance)
+            labels = _polars(model.label(votes))
+            held_out = (
+                crossfit(model, votes, gold, class_balance=balance, seed=job.seed)
+                if len(gold)
+                else None
+            )
+        with build.stage("writing the run"):
+            _polars(bias.propensities_).write_parquet(build.path / "propensities.parquet")
+            _polars(votes.to_native()).write_parquet(build.path / "votes.parquet")
+            examples.write_parquet(build.path / "evidence.parquet")
+            labels.write_parquet(build.path / "labels.parquet")
+            analysis = _with_estimates(analysis, _polars(model.lf_accuracies_))
+            analysis.write_parquet(build.path / "lf_analysis.parquet")
+            write_text(build.path / "label_model.json", _model_json(model, config, votes))
+            if held_out is not None:
+                gold.write_parquet(build.path / "gold.parquet")
+                held_out.write_parquet(build.path / "crossfit.parquet")
+            if log.summary.n_quarantined:
+                os.replace(job.directory / QUARANTINE, build.path / QUARANTINE)
+        n_covered = int(labels["covered"].sum())
+        counts = Counts(
+            n_impressions=log.summary.n_impressions,
+            n_clicks=log.summary.n_clicks,
+            n_examples=len(labels),
+            n_queries=log.summary.n_queries,
+            n_positions=log.summary.n_positions,
+            n_quarantined=log.summary.n_quarantined,
+            n_covered=n_covered,
+            n_gold=len(gold),
+        )
+        _write_manifest(build, job, log, bias, counts, hashes)
+    return Run(job.directory / "runs" / build.id)
+
+
+def _bias(config: Config, seed: int) -> PositionBias:
+    bias = config.bias
+    curve = None if bias.curve is None else dict(enumerate(bias.curve, start=1))
+    return PositionBias(
+        bias.method,
+        curve=curve,
+        smoothing=bias.smoothing,
+        n_bootstrap=bias.n_bootstrap,
+        seed=seed,
+    )
+
+
+def _examples(log: InteractionLog, bias: PositionBias, job: Job) -> pl.DataFrame:
+    """One row per example, sorted by key, with what the LFs read and what the log counted."""
+    can = available(log)
+    needed = columns_read(job.lfs)
+    if needed is None:  # a row function may look at anything
+        columns = set(can)
+        needed = columns.union(
+            *(table_columns(table, job.directory) for table in job.config.tables.values())
+        )
+    columns = {"impressions", "clicks"} | (needed & set(can))
+    frame = _polars(evidence(log, bias, columns=columns)).sort(KEYS)
+    return join_tables(frame, job.config.tables, job.directory, columns=needed - columns)
+
+
+def columns_read(lfs: Sequence[AnyLF]) -> set[str] | None:
+    """Every column that the LFs read; None if one of them does not say."""
+    columns: set[str] = set()
+    for lf in lfs:
+        read = getattr(lf, "columns", None)
+        if read is None:
+            return None
+        columns |= set(read)
+    return columns
+
+
+def _polars(frame: NativeFrame) -> pl.DataFrame:
+    return collect(nw.from_native(frame)).to_polars()
+
+
+def _with_estimates(analysis: pl.DataFrame, accuracies: pl.DataFrame) -> pl.DataFrame:
+    """The LF analysis with the label model's own estimate of each accuracy beside it."""
+    estimates = accuracies.select(
+        "lf",
+        estimated_accuracy="accuracy",
+        estimated_accuracy_low="low",
+        estimated_accuracy_high="high",
+    )
+    return analysis.join(estimates, on="lf", how="left", maintain_order="left")
+
+
+def _model_json(model: LabelModel, config: Config, votes: Votes) -> str:
+    description = {
+        "method": model.method_,
+        "reason": model.reason_,
+        "label_names": list(config.labels.names),
+        "class_balance": [float(p) for p in model.class_balance_],
+        "lf_names": list(votes.lf_names),
+    }
+    return json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+
+
+def _hash_inputs(job: Job, paths: Sequence[Path]) -> tuple[FileFact, ...]:
+    tables = [job.directory / table.path for table in job.config.tables.values()]
+    there = [path for path in tables if path.is_file()]
+    return tuple(file_fact(path, job.directory) for path in [*paths, *there])
+
+
+def _write_manifest(
+    build: RunBuilder,
+    job: Job,
+    log: InteractionLog,
+    bias: PositionBias,
+    counts: Counts,
+    hashes: Future[tuple[FileFact, ...]],
+) -> None:
+    with build.stage("hashing what was read and written"):
+        inputs = hashes.result()
+        outputs = build.outputs()
+    findings = tuple(Finding(f.name, f.level, f.message) for f in bias.diagnostics_)
+    manifest = Manifest(
+        run=build.id,
+        created=build.created.isoformat(timespec="milliseconds"),
+        seed=job.seed,
+        label_names=job.config.labels.names,
+        counts=counts,
+        bias=BiasFact(bias.method_, bias.reason_, bool(bias.identifiable_), findings),
+        unchecked=log.summary.unchecked,
+        inputs=inputs,
+        lfs=tuple(lf_fact(lf, job.directory) for lf in job.lfs),
+        stages=tuple(build.stages),
+        outputs=outputs,
+        versions=versions(),
+        config=_without_secrets(plain(job.config)),
+    )
+    write_text(build.path / MANIFEST, manifest.to_json())
+
+
+def lf_fact(lf: AnyLF, directory: Path) -> LFFact:
+    """What the manifest keeps of a labeling function."""
+    source = str(getattr(lf, "source", "") or "")
+    return LFFact(
+        name=lf.name,
+        doc=" ".join(str(getattr(lf, "doc", "") or "").split()),
+        rule=str(getattr(lf, "rule", "") or ""),
+        where=str(getattr(lf, "where_defined", "") or "").replace(f"{directory.resolve()}/", ""),
+        source_sha256=hashlib.sha256(source.encode("utf-8")).hexdigest(),
+    )
+
+
+def _without_secrets(config: object) -> dict[str, object]:
+    """The settings without passwords that stand in URLs (``postgresql://user:secret@host``)."""
+    text = re.sub(r"(://[^/:@\"]*):[^/@\"]*@", r"\1:***@", json.dumps(config))
+    hidden: dict[str, object] = json.loads(text)
+    return hidden

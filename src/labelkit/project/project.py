@@ -1,0 +1,322 @@
+"""``Project``: a directory with ``labelkit.toml``, and the verbs that the command line has too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labelkit.errors import GoldError, ProjectError, RoundError
+from labelkit.files import atomic
+from labelkit.project import create as creating
+from labelkit.project.config import FILE_NAME, Config, read_config
+from labelkit.project.runs import Progress, Run, list_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from labelkit.lfs import AnyLF
+    from labelkit.rounds import AnnotationPlatform, Ledger, PullResult, PushResult, Round, RoundStatus
+    from labelkit.validation import ValidationReport
+
+TOKEN = "LABEL_STUDIO_API_KEY"  # noqa: S105 — the name of the variable, not its value
+LEDGER = "LABELKIT_LEDGER"
+KEYS = ["query", "item"]
+
+
+class Project:
+    """A project directory: where the log is, the labeling functions, the rounds and the runs.
+
+    Parameters
+    ----------
+    directory : holds ``labelkit.toml``
+
+    Raises
+    ------
+    ProjectError
+        There is no ``labelkit.toml``, or something in it is wrong.
+    """
+
+    def __init__(self, directory: str | Path = ".") -> None:
+        self.directory = Path(directory)
+        self.config: Config = read_config(self.directory / FILE_NAME)
+
+    @classmethod
+    def create(
+        cls,
+        directory: str | Path,
+        *,
+        log: Sequence[str] = ("logs/*.parquet",),
+        columns: Mapping[str, str] | None = None,
+    ) -> Project:
+        """Make a new project; see ``labelkit.project.create``."""
+        creating.create(Path(directory), log=log, columns=columns)
+        return cls(directory)
+
+    # Labels
+
+    @cached_property
+    def _lfs(self) -> tuple[AnyLF, ...]:
+        from labelkit.lfs import load_lfs
+
+        return tuple(load_lfs(self.config.lfs.modules, self.directory))
+
+    def labeling_functions(self) -> tuple[AnyLF, ...]:
+        """The labeling functions of the modules that ``[lfs]`` names, in order."""
+        return self._lfs
+
+    def label(self, *, seed: int | None = None, progress: Progress | None = None) -> Run:
+        """Label the log, learning from the gold of the ledger if there is any.
+
+        Twice with the same seed, the same log and the same gold gives byte-identical labels.
+
+        Parameters
+        ----------
+        seed : of everything random; that of ``labelkit.toml`` unless given
+        progress : called with the name of each stage as it begins
+        """
+        from labelkit.project.labeling import Job, label
+
+        job = Job(
+            directory=self.directory,
+            config=self.config,
+            lfs=self.labeling_functions(),
+            gold=self.gold(),
+            seed=self.config.run.seed if seed is None else seed,
+        )
+        run = label(job, progress=progress)
+        if run.manifest.counts.n_gold:
+            self.validate(run=run.id)
+        return run
+
+    def runs(self) -> tuple[Run, ...]:
+        """Complete runs, oldest first."""
+        return list_runs(self.directory / "runs")
+
+    def run(self, run_id: str | None = None) -> Run:
+        """The run of that id, or the latest.
+
+        Raises
+        ------
+        ProjectError
+            There is no such run.
+        """
+        runs = self.runs()
+        if not runs:
+            raise ProjectError("There is no run yet. Run `labelkit label` first.")
+        if run_id is None:
+            return runs[-1]
+        for run in runs:
+            if run.id == run_id:
+                return run
+        raise ProjectError(f"There is no run {run_id!r}. The latest is {runs[-1].id!r}.")
+
+    def latest(self) -> Run:
+        """The latest run."""
+        return self.run()
+
+    def lfs(self, *, run: str | None = None) -> pl.DataFrame:
+        """The LF analysis of a run (default: the latest), measured on all gold of today."""
+        import narwhals as nw
+
+        from labelkit.lfs import Votes, analyze
+        from labelkit.project.gold import match_gold
+
+        chosen = self.run(run)
+        table = chosen.votes()
+        analysis = chosen.lf_analysis()
+        gold = match_gold(self.gold(), table)
+        if gold.is_empty():
+            return analysis
+        names = tuple(analysis["lf"])
+        cardinality = len(chosen.manifest.label_names)
+        votes = Votes(nw.from_native(table), tuple(KEYS), names, cardinality, table)
+        fresh: pl.DataFrame = analyze(votes, gold=gold)
+        estimates = [name for name in analysis.columns if name.startswith("estimated_")]
+        return fresh.join(
+            analysis.select("lf", *estimates), on="lf", how="left", maintain_order="left"
+        )
+
+    # Rounds
+
+    @property
+    def ledger_url(self) -> str:
+        """The ledger's database; the environment's LABELKIT_LEDGER goes before ``labelkit.toml``."""
+        url = os.environ.get(LEDGER) or self.config.rounds.ledger
+        prefix = "sqlite:///"
+        name = url.removeprefix(prefix)
+        if url.startswith(prefix) and not Path(name).is_absolute():
+            return f"{prefix}{(self.directory / name).resolve()}"
+        return url
+
+    def _has_ledger(self) -> bool:
+        url = self.ledger_url
+        return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).is_file()
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The ledger of human labeling, opened for a ``with`` block."""
+        from labelkit.rounds import Ledger
+
+        with Ledger(self.ledger_url) as ledger:
+            yield ledger
+
+    def platform(self) -> AnnotationPlatform:
+        """The platform that ``[platform]`` names, with its secrets from the environment.
+
+        Raises
+        ------
+        ProjectError
+            It is Label Studio, and LABEL_STUDIO_API_KEY is not set.
+        """
+        from labelkit.platforms import FilesPlatform, LabelStudio
+
+        platform = self.config.platform
+        if platform.kind == "files":
+            return FilesPlatform(self.directory / platform.directory)
+        token = os.environ.get(TOKEN)
+        if not token:
+            raise ProjectError(
+                f"The environment variable {TOKEN} is not set. Put the access token of your Label "
+                "Studio account there (Account & Settings → Access Token); it belongs in no file."
+            )
+        return LabelStudio(str(platform.url), token, project=platform.project)
+
+    def where_to_label(self, project: str) -> str:
+        """One sentence that tells people where the tasks of a platform project are."""
+        platform = self.config.platform
+        if platform.kind == "files":
+            folder = self.directory / platform.directory / project
+            return f"Tasks are in {folder}; answers go beside them."
+        return f"Label at {str(platform.url).rstrip('/')}/projects/{project}"
+
+    def gold(self) -> pl.DataFrame:
+        """What people answered so far; an empty frame before the first round."""
+        import polars as pl
+
+        if not self._has_ledger():
+            empty: dict[str, list[str]] = {key: [] for key in (*KEYS, "label")}
+            return pl.DataFrame(empty)
+        with self.ledger() as ledger:
+            return ledger.gold()
+
+    def round_plan(
+        self,
+        n: int | None = None,
+        *,
+        strategy: str | None = None,
+        audit_share: float | None = None,
+        name: str | None = None,
+        seed: int | None = None,
+        run: str | None = None,
+    ) -> RoundStatus:
+        """Draw a batch from a run's labels, and open it as a round; nothing is sent yet.
+
+        Whatever an earlier round asked about is left out. Settings that are not given come from
+        ``[selection]`` in ``labelkit.toml``.
+        """
+        from labelkit.project.tables import shown_items
+        from labelkit.selection import select
+
+        settings, chosen = self.config.selection, self.run(run)
+        labels = chosen.labels()
+        with self.ledger() as ledger:
+            asked = ledger.asked()
+            batch = select(
+                labels,
+                settings.n if n is None else n,
+                strategy=strategy or settings.strategy,
+                audit_share=settings.audit_share if audit_share is None else audit_share,
+                max_per_query=settings.max_per_query,
+                exclude=asked.cast({key: labels.schema[key] for key in KEYS}) if len(asked) else None,
+                seed=self.config.run.seed if seed is None else seed,
+            )
+            planned = ledger.open_round(
+                batch.frame,
+                platform=self.platform(),
+                items=shown_items(batch.frame, self.config.tables, self.directory),
+                label_names=self.config.labels.names,
+                instructions=self.config.rounds.instructions,
+                name=name,
+                model_version=chosen.id,
+            )
+            return planned.status()
+
+    def round_push(self, name: str | None = None) -> PushResult:
+        """Send a round's tasks to the platform (default: the round that is open)."""
+        with self._round(name) as round_:
+            return round_.push()
+
+    def round_pull(self, name: str | None = None) -> PullResult:
+        """Bring a round's answers into the ledger (default: the round that is open)."""
+        with self._round(name) as round_:
+            return round_.pull()
+
+    def round_close(self, name: str | None = None) -> RoundStatus:
+        """Close a round (default: the round that is open)."""
+        with self._round(name) as round_:
+            return round_.close()
+
+    def round_status(self) -> tuple[RoundStatus, ...]:
+        """Where every round stands, oldest first."""
+        if not self._has_ledger():
+            return ()
+        with self.ledger() as ledger:
+            return ledger.rounds()
+
+    @contextmanager
+    def _round(self, name: str | None) -> Iterator[Round]:
+        if name is None:
+            still_open = [status.name for status in self.round_status() if status.state != "closed"]
+            if not still_open:
+                raise RoundError("No round is open. Run `labelkit round plan` first.")
+            if len(still_open) > 1:
+                raise RoundError(f"Several rounds are open: name one of {', '.join(still_open)}.")
+            (name,) = still_open
+        with self.ledger() as ledger:
+            yield ledger.round(name, platform=self.platform())
+
+    # What it is worth
+
+    def validate(self, *, run: str | None = None) -> ValidationReport:
+        """What a run's labels are worth, on all gold, next to the naive reading of the clicks.
+
+        Gold that the run was fitted with is compared with labels from models that did not see it.
+        The result is kept in the run as ``validation.parquet``.
+
+        Raises
+        ------
+        GoldError
+            There is no gold label for this run.
+        """
+        from labelkit.project.gold import match_gold, naive_labels
+        from labelkit.validation import validate
+
+        chosen = self.run(run)
+        labels = chosen.labels()
+        gold = match_gold(self.gold(), labels)
+        if gold.is_empty():
+            raise GoldError(
+                "There is no gold label yet to validate on. Ask people: `labelkit round plan`, "
+                "`labelkit round push`, and when they have labeled `labelkit round pull`."
+            )
+        labels = labels.join(gold.select(KEYS), on=KEYS, how="semi")
+        if chosen.has("crossfit"):
+            honest = chosen.table("crossfit").select(labels.columns)
+            unseen = labels.join(honest.select(KEYS), on=KEYS, how="anti")
+            labels = unseen.vstack(honest)
+        baselines = {}
+        if len(chosen.manifest.label_names) == 2:
+            seen = chosen.evidence().select(*KEYS, "impressions", "clicks")
+            baselines["naive clicks"] = naive_labels(seen.join(gold.select(KEYS), on=KEYS, how="semi"))
+        report = validate(
+            labels.sort(KEYS), gold, baselines=baselines, seed=self.config.run.seed
+        )
+        with atomic(chosen.path / "validation.parquet") as path:
+            report.frame.write_parquet(path)
+        return report

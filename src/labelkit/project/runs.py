@@ -1,0 +1,185 @@
+"""Run directories: built aside, renamed when complete, so that a run is there or is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from labelkit.errors import ProjectError
+from labelkit.files import sha256, write_text
+from labelkit.project.manifest import FileFact, Manifest, StageTime
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Progress = Callable[[str], None]
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run: ``runs/<id>/`` and its manifest. Tables come as Polars frames."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """Name of the directory; ids sort by the time at which the runs began."""
+        return self.path.name
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the run read, what made it, and what it wrote."""
+        return Manifest.read(self.path / MANIFEST)
+
+    def table(self, name: str) -> pl.DataFrame:
+        """``<name>.parquet`` of this run.
+
+        Raises
+        ------
+        ProjectError
+            The run has no such table.
+        """
+        import polars as pl
+
+        path = self.path / f"{name}.parquet"
+        if not path.is_file():
+            raise ProjectError(f"Run {self.id} has no {path.name}.")
+        return pl.read_parquet(path)
+
+    def has(self, name: str) -> bool:
+        """Whether ``<name>.parquet`` is part of this run."""
+        return (self.path / f"{name}.parquet").is_file()
+
+    def labels(self) -> pl.DataFrame:
+        """Keys, ``p_0`` … ``p_{k-1}``, ``label``, ``margin``, ``covered``; sorted by key."""
+        return self.table("labels")
+
+    def votes(self) -> pl.DataFrame:
+        """Keys and one int8 column per LF (abstain = -1), in the order of the labels."""
+        return self.table("votes")
+
+    def evidence(self) -> pl.DataFrame:
+        """What the LFs looked at, in the order of the labels, with impressions and clicks."""
+        return self.table("evidence")
+
+    def propensities(self) -> pl.DataFrame:
+        """``position``, ``propensity``, ``low``, ``high``."""
+        return self.table("propensities")
+
+    def lf_analysis(self) -> pl.DataFrame:
+        """One row per LF: polarity, coverage, overlaps, conflicts, estimated accuracy."""
+        return self.table("lf_analysis")
+
+    def validation(self) -> pl.DataFrame:
+        """Every metric with its interval, for the weak labels and the naive reading."""
+        return self.table("validation")
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """A small table with a title, for the terminal and the report.
+
+    Parameters
+    ----------
+    name : file name without ending; the report shows tables in order of name
+    note : one or two sentences on how to read it
+    frame : a Polars frame of numbers and strings; columns ``low`` and ``high`` are an interval
+    """
+
+    name: str
+    title: str
+    note: str
+    frame: pl.DataFrame
+
+    def save(self, run_path: Path) -> Path:
+        """Write it into a run directory, where the report finds it."""
+        path = run_path / "tables" / f"{self.name}.json"
+        text = {
+            "title": self.title,
+            "note": self.note,
+            "columns": self.frame.to_dict(as_series=False),
+        }
+        write_text(path, json.dumps(text, ensure_ascii=False, indent=1) + "\n")
+        return path
+
+    @classmethod
+    def read_all(cls, run_path: Path) -> tuple[ResultTable, ...]:
+        """Every table that was saved into a run directory, in order of name."""
+        import polars as pl
+
+        found = []
+        for path in sorted((run_path / "tables").glob("*.json")):
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            frame = pl.DataFrame(raw["columns"], strict=False)
+            found.append(cls(path.stem, raw["title"], raw["note"], frame))
+        return tuple(found)
+
+
+@dataclass
+class RunBuilder:
+    """A run that is being built in ``path``; ``stage`` times what happens inside it."""
+
+    path: Path
+    id: str
+    created: datetime
+    progress: Progress | None = None
+    stages: list[StageTime] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Announce a stage and time it."""
+        if self.progress is not None:
+            self.progress(name)
+        start = time.perf_counter()
+        yield
+        self.stages.append(StageTime(name, round(time.perf_counter() - start, 4)))
+
+    def outputs(self) -> tuple[FileFact, ...]:
+        """Hashes of everything written so far."""
+        files = sorted(file for file in self.path.rglob("*") if file.is_file())
+        return tuple(file_fact(file, self.path) for file in files)
+
+
+@contextmanager
+def build_run(runs: Path, *, progress: Progress | None = None) -> Iterator[RunBuilder]:
+    """Build a run aside; it appears under ``runs`` only if the block ends without an error.
+
+    The block must write ``manifest.json`` last.
+    """
+    created = datetime.now(UTC)
+    runs.mkdir(parents=True, exist_ok=True)
+    building = runs / f".building-{uuid4().hex[:12]}"
+    building.mkdir()
+    try:
+        # Milliseconds, and a random tail for two schedulers that start in the same one.
+        name = f"{created:%Y%m%d-%H%M%S}-{created.microsecond // 1000:03d}-{uuid4().hex[:4]}"
+        yield RunBuilder(building, name, created, progress)
+        os.replace(building, runs / name)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def list_runs(runs: Path) -> tuple[Run, ...]:
+    """Complete runs, oldest first."""
+    if not runs.is_dir():
+        return ()
+    complete = (path.parent for path in runs.glob(f"*/{MANIFEST}"))
+    return tuple(Run(path) for path in sorted(complete) if not path.name.startswith("."))
+
+
+def file_fact(path: Path, base: Path) -> FileFact:
+    """Size and hash of a file, named relative to ``base`` where it lies inside it."""
+    inside = path.is_relative_to(base)
+    name = path.relative_to(base).as_posix() if inside else path.as_posix()
+    return FileFact(name, path.stat().st_size, sha256(path))
