@@ -1,0 +1,69 @@
+"""The labeling interface of a round, as Label Studio's configuration.
+
+Whatever a user wrote (captions, label names) is escaped as XML, and whatever an item says is shown
+by ``<Text>`` from the task's data, which Label Studio renders as text and never as markup.
+"""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import quoteattr
+
+from labelkit.rounds.platform import DisplayField, ProjectSpec
+
+CHOICES = "label"
+"""Name of the control whose value is the answer (``from_name`` in Label Studio's results)."""
+
+_HOTKEYS = "1234567890qwertyuiopasdfghjklzxcvbnm"
+
+
+def labeling_config(spec: ProjectSpec) -> str:
+    """XML that shows the keys and fields of an example and one choice for each label.
+
+    The labels carry the hotkeys 1, 2, … in the order of ``label_names``.
+
+    >>> from labelkit.rounds import DisplayField, ProjectSpec
+    >>> spec = ProjectSpec("u", "t", ("no", "yes"), (DisplayField("query", "query", True),))
+    >>> print(labeling_config(spec).splitlines()[-3].strip())
+    <Choice value="yes" hotkey="2"/>
+    """
+    lines = ['<View className="labelkit">', _STYLE]
+    lines += ['  <View className="labelkit-example">']
+    for field in spec.fields:
+        lines += _shown(field)
+    lines += ["  </View>", '  <View className="labelkit-answer">']
+    target = object_name(spec)
+    lines += [
+        f'    <Choices name="{CHOICES}" toName={quoteattr(target)} choice="single" '
+        'showInLine="true" required="true" requiredMessage="Choose a label, or skip the task.">'
+    ]
+    for place, name in enumerate(spec.label_names):
+        hotkey = f' hotkey="{_HOTKEYS[place]}"' if place < len(_HOTKEYS) else ""
+        lines += [f"      <Choice value={quoteattr(name)}{hotkey}/>"]
+    lines += ["    </Choices>", "  </View>", "</View>"]
+    return "\n".join(lines)
+
+
+def object_name(spec: ProjectSpec) -> str:
+    """Name of the tag that answers refer to (``to_name`` in Label Studio's results)."""
+    return f"shown_{spec.fields[0].name}"
+
+
+def _shown(field: DisplayField) -> list[str]:
+    kind = "key" if field.is_key else "text"
+    # Label Studio would fill in `$name` here from the task's data.
+    caption = quoteattr(field.caption.replace("$", "＄"))
+    name = quoteattr(f"shown_{field.name}")
+    return [
+        f'    <View className="labelkit-{kind}">',
+        f'      <Header value={caption} size="6"/>',
+        f'      <Text name={name} value="${field.name}" valueType="text" '
+        'selectionEnabled="false"/>',
+        "    </View>",
+    ]
+
+
+# Label Studio puts the style into the page as it stands: it is a constant, nothing is filled in.
+_STYLE = """  <Style>
+    .labelkit-example { max-width: 60rem; }
+    .labelkit-answer { max-width: 60rem; margin-top: 1rem; }
+  </Style>"""
