@@ -1,0 +1,229 @@
+"""``apply``: labeling functions on examples, checked before any row is read, in one query."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import narwhals as nw
+
+from labelkit.engine import Frame, NativeFrame, lazy, to_polars_lazy
+from labelkit.errors import LabelkitWarning, LFError
+from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction, as_lf, missing_columns
+from labelkit.lfs.kinds import Schema
+from labelkit.lfs.rows import OnError, Progress, run_row_functions
+from labelkit.lfs.votes import LFFailure, Votes
+
+if TYPE_CHECKING:
+    import polars as pl
+
+OnMissing = Literal["error", "skip"]
+
+
+def apply(
+    lfs: Sequence[object],
+    examples: NativeFrame,
+    *,
+    keys: Sequence[str] = ("query", "item"),
+    cardinality: int = 2,
+    on_missing: OnMissing = "error",
+    on_error: OnError = "raise",
+    progress: Progress | None = None,
+) -> Votes:
+    """What labeling functions say about examples.
+
+    All functions are checked against the columns before any row is read. Then one query reads the
+    keys and makes one int8 column per function.
+
+    Parameters
+    ----------
+    lfs : labeling functions; plain functions of a row and Snorkel's are accepted too, and run row
+        by row with a `RowFunctionWarning`
+    examples : frame of any engine with one row per example, such as `evidence` makes
+    keys : the columns that identify an example; ``()`` if nothing does
+    cardinality : number of classes k ≥ 2; labels are 0 … k-1
+    on_missing : an LF that reads a column which the examples lack is an ``"error"``, or is left
+        out (``"skip"``) with a `LabelkitWarning` that names it
+    on_error : a row function that raises stops (``"raise"``), or abstains there and is counted in
+        ``votes.errors`` (``"abstain"``)
+    progress : called with (rows done, rows in all) while row functions run
+
+    Raises
+    ------
+    LFError
+        A missing column or a condition that its type cannot answer, a vote outside the label set,
+        two functions of one name, a missing key; and examples whose keys repeat.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from labelkit import apply, col, labeling_function, vote
+    >>> @labeling_function
+    ... def bought():
+    ...     '''A purchase is rare and deliberate.'''
+    ...     return vote(1, where=col("conversions") > 0)
+    >>> examples = pl.DataFrame(
+    ...     {"query": ["tea", "tea"], "item": ["green", "black"], "conversions": [2, None]}
+    ... )
+    >>> apply([bought], examples).matrix.tolist()
+    [[1], [-1]]
+    """
+    frame = nw.from_native(examples)
+    schema = frame.collect_schema()
+    functions = check_lfs(lfs, schema, keys=keys, cardinality=cardinality, on_missing=on_missing)
+    engine_lfs = [lf for lf in functions if isinstance(lf, LabelingFunction)]
+    row_lfs = [lf for lf in functions if isinstance(lf, RowFunction)]
+    failures: tuple[LFFailure, ...] = ()
+    if row_lfs:
+        votes, failures = _with_row_functions(
+            functions, frame, keys, cardinality, on_error, progress
+        )
+    else:
+        votes = _collect(_query(engine_lfs, frame, keys))
+    _check_keys(votes, keys)
+    names = tuple(lf.name for lf in functions)
+    kind = frame.head(0).to_native()  # tells the user's engine, and keeps no row alive
+    return Votes(nw.from_native(votes), tuple(keys), names, cardinality, kind, failures)
+
+
+def vote_exprs(lfs: Sequence[LabelingFunction], schema: Schema) -> list[nw.Expr]:
+    """The votes as int8 engine expressions, to be part of a longer lazy query."""
+    return [lf.to_expr(schema) for lf in lfs]
+
+
+def check_lfs(
+    lfs: Sequence[object],
+    schema: Schema,
+    *,
+    keys: Sequence[str] = ("query", "item"),
+    cardinality: int = 2,
+    on_missing: OnMissing = "error",
+) -> list[AnyLF]:
+    """The functions that can vote on examples with this schema; raises what `apply` raises."""
+    if cardinality < 2 or cardinality > 127:
+        raise LFError(f"cardinality is the number of classes, 2 to 127; got {cardinality}.")
+    functions = [as_lf(lf) for lf in lfs]
+    if not functions:
+        raise LFError("There is no labeling function to apply.")
+    absent = [key for key in keys if key not in schema]
+    if absent:
+        raise LFError(
+            f"{missing_columns(absent, schema)} Examples are identified by {tuple(keys)}; other "
+            "key columns are named by keys=(…)."
+        )
+    for name, times in Counter(lf.name for lf in functions).items():
+        if times > 1:
+            places = " and ".join(lf.at for lf in functions if lf.name == name)
+            raise LFError(f"{times} labeling functions have one name: {places}.")
+        if name in keys:
+            raise LFError(f"A labeling function cannot have the name of the key column {name!r}.")
+    kept, skipped = _kept(functions, schema, on_missing)
+    if skipped:
+        warnings.warn(
+            "Left out, for want of columns: " + "; ".join(skipped) + ".",
+            LabelkitWarning,
+            stacklevel=3,
+        )
+    for lf in kept:
+        if isinstance(lf, LabelingFunction):
+            lf.check(schema)
+            outside = sorted(label for label in lf.labels if label >= cardinality)
+            if outside:
+                raise LFError(
+                    f"{lf.at} votes {', '.join(map(str, outside))}, outside the {cardinality} "
+                    f"classes 0 … {cardinality - 1}."
+                )
+    return kept
+
+
+def _kept(
+    functions: list[AnyLF], schema: Schema, on_missing: OnMissing
+) -> tuple[list[AnyLF], list[str]]:
+    if on_missing != "skip":
+        return functions, []
+    kept: list[AnyLF] = []
+    skipped = []
+    for lf in functions:
+        missing = lf.missing_from(schema) if isinstance(lf, LabelingFunction) else []
+        if missing:
+            skipped.append(f"{lf.name} ({', '.join(missing)})")
+        else:
+            kept.append(lf)
+    if not kept:
+        raise LFError(
+            f"No labeling function can run: the examples lack columns for {'; '.join(skipped)}."
+        )
+    return kept, skipped
+
+
+def _query(lfs: Sequence[LabelingFunction], frame: Frame, keys: Sequence[str]) -> Frame:
+    """The votes as one query in the engine of the examples.
+
+    Eager frames are voted on by Polars, which takes over the columns that are read (without a copy
+    for numbers); so are regular expressions, whose dialect would depend on the engine otherwise.
+    """
+    if isinstance(frame, nw.DataFrame) or any(lf.uses_regex for lf in lfs):
+        read = sorted(frozenset().union(*(lf.columns for lf in lfs)) - set(keys))
+        frame = nw.from_native(_to_polars(frame.select([*keys, *read])))
+    table = lazy(frame)
+    schema = table.collect_schema()
+    return table.select(*keys, *vote_exprs(lfs, schema))
+
+
+def _to_polars(frame: Frame) -> pl.LazyFrame:
+    try:
+        return to_polars_lazy(frame)
+    except Exception as error:
+        raise LFError(
+            f"The examples cannot be read as a table with one type per column: {error}"
+        ) from error
+
+
+def _collect(query: Frame) -> pl.DataFrame:
+    return to_polars_lazy(query).collect(engine="streaming")
+
+
+def _with_row_functions(
+    functions: list[AnyLF],
+    frame: Frame,
+    keys: Sequence[str],
+    cardinality: int,
+    on_error: OnError,
+    progress: Progress | None,
+) -> tuple[pl.DataFrame, tuple[LFFailure, ...]]:
+    """Votes when functions run row by row: all columns are collected, since any may be read."""
+    import polars as pl
+
+    examples = _to_polars(frame).collect(engine="streaming")
+    row_lfs = [lf for lf in functions if isinstance(lf, RowFunction)]
+    arrays, failures = run_row_functions(
+        row_lfs,
+        examples,
+        keys=keys,
+        cardinality=cardinality,
+        on_error=on_error,
+        progress=progress,
+    )
+    by_row = {lf.name: pl.Series(lf.name, a) for lf, a in zip(row_lfs, arrays, strict=True)}
+    engine_lfs = [lf for lf in functions if isinstance(lf, LabelingFunction)]
+    by_engine: Any = _collect(_query(engine_lfs, nw.from_native(examples), keys))
+    columns = [by_row[lf.name] if lf.name in by_row else by_engine[lf.name] for lf in functions]
+    return examples.select(keys).hstack(columns), failures
+
+
+def _check_keys(votes: pl.DataFrame, keys: Sequence[str]) -> None:
+    """Every example once: a join that multiplied rows would multiply its weight everywhere."""
+    import polars as pl
+
+    if not keys or votes.select(keys).hash_rows().n_unique() == len(votes):
+        return
+    repeated = votes.group_by(keys).agg(pl.len().alias("n")).filter(pl.col("n") > 1).sort(keys)
+    if len(repeated):
+        first = repeated.row(0, named=True)
+        example = ", ".join(f"{key} {first[key]!r}" for key in keys)
+        raise LFError(
+            f"{len(repeated):,} examples stand more than once (first: {example}, {first['n']} "
+            f"rows). An example is identified by {tuple(keys)}: did a join multiply rows?"
+        )
