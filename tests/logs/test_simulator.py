@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelkit.errors import LogError
-from labelkit.logs.simulate import (
+from labelkit.logs.simulator import (
     ADVERSE,
     CHUNK,
     GOOD,
