@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -68,3 +68,37 @@ def polars_dtype(name: str) -> type[pl.DataType]:
 
     dtype: type[pl.DataType] = getattr(pl, name)
     return dtype
+
+
+def key_table(
+    examples: Sequence[str],
+    kinds: Collection[tuple[tuple[str, ...], tuple[str, ...]]],
+    *,
+    default_keys: Sequence[str],
+) -> pl.DataFrame:
+    """Encoded examples as a Polars table of their key columns, each example once.
+
+    Parameters
+    ----------
+    examples : texts that ``encode`` gave
+    kinds : the (key columns, types) that they were encoded with; more than one cannot be a table
+    default_keys : the columns of an empty table
+
+    Raises
+    ------
+    RoundError
+        The examples are named by different key columns.
+    """
+    import polars as pl
+
+    if len(kinds) > 1:
+        what = "; ".join(", ".join(keys) for keys, _ in kinds)
+        raise RoundError(f"The rounds name their examples by different key columns ({what}).")
+    keys, dtypes = next(iter(kinds), (tuple(default_keys), ("String",) * len(default_keys)))
+    rows = [decode(text, dtypes) for text in dict.fromkeys(examples)]
+    return pl.DataFrame(
+        {
+            key: pl.Series(key, [row[i] for row in rows], dtype=polars_dtype(dtypes[i]))
+            for i, key in enumerate(keys)
+        }
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from labelkit.engine import NativeFrame
 from labelkit.errors import RoundError
 from labelkit.rounds.gold import gold_frame
+from labelkit.rounds.keys import key_table
 from labelkit.rounds.plan import RoundPlan, plan_round
 from labelkit.rounds.platform import AnnotationPlatform
 from labelkit.rounds.results import RoundStatus
@@ -176,6 +177,25 @@ class Ledger:
         with self._database.read() as connection:
             answers = current_answers(connection, round=round)
         return gold_frame(answers, default_keys=_DEFAULT_KEYS)
+
+    def asked(self) -> pl.DataFrame:
+        """The key columns of every example that any round asked about, answered or not.
+
+        A next batch excludes them: its inclusion probabilities are those of a first draw.
+        """
+        import sqlalchemy as sa
+
+        from labelkit.rounds.tables import rounds, tasks
+
+        query = (
+            sa.select(rounds.c["keys"].label("key_names"), rounds.c.dtypes, tasks.c.example_key)
+            .select_from(tasks.join(rounds, tasks.c.round_id == rounds.c.id))
+            .order_by(tasks.c.id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        kinds = {(tuple(row.key_names), tuple(row.dtypes)) for row in rows}
+        return key_table([row.example_key for row in rows], kinds, default_keys=_DEFAULT_KEYS)
 
     def _round(self, row: sa.Row[Any], platform: AnnotationPlatform) -> Round:
         if row.platform != platform.kind:
