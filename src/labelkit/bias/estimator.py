@@ -14,7 +14,7 @@ from labelkit.bias import allpairs, poisson, randomised
 from labelkit.bias.identifiability import Identifiability, check
 from labelkit.bias.poisson import ClickedCells
 from labelkit.bias.propensities import Diagnosis, Propensities
-from labelkit.bias.uncertainty import bootstrap_covariance, sandwich_covariance
+from labelkit.bias.uncertainty import bootstrap_covariance, effective_df, sandwich_covariance
 from labelkit.engine import NativeFrame, to_native_like
 from labelkit.errors import LabelkitError, NotFittedError, NotIdentifiable, PositivityWarning
 from labelkit.logs import InteractionLog, PositionCounts
@@ -167,6 +167,7 @@ class PositionBias:
         reference = int(np.argmax(graph.identified))
         queries, query = np.unique(cells.query, return_inverse=True)
         n_clusters = len(queries)
+        df = effective_df(np.bincount(query, cells.totals))
         seed, smoothing = self.seed, self.smoothing
         findings = list(_links(graph, cells))
         converged = True
@@ -185,12 +186,11 @@ class PositionBias:
             covariance = bootstrap_covariance(
                 estimate, n_clusters=n_groups, n_bootstrap=self.n_bootstrap, seed=seed
             )
-            interval, df = "bootstrap over queries", n_groups - 1
+            interval = "bootstrap over queries"
         else:
             fit = poisson.fit_poisson(cells, smoothing=smoothing, reference=reference)
             beta, converged = fit.beta, fit.converged
             findings.append(_convergence(fit))
-            df = n_clusters - 1
             if len(cells.segment) <= MOST_CELLS_TO_REFIT:
 
                 def estimate(weight: FloatArray) -> FloatArray:
@@ -213,7 +213,7 @@ class PositionBias:
                 )
                 interval = "sandwich over queries"
         theta = np.where(graph.identified, np.exp(beta), np.nan)
-        return _Estimate(theta, covariance, max(df, 1), interval, tuple(findings), converged)
+        return _Estimate(theta, covariance, df, interval, tuple(findings), converged)
 
     def _fit_randomised(self, counts: PositionCounts, log: InteractionLog | None) -> _Estimate:
         flagged = None if log is None else log.randomised_counts
@@ -234,7 +234,7 @@ class PositionBias:
             estimate, n_clusters=n_clusters, n_bootstrap=self.n_bootstrap, seed=self.seed
         )
         return _Estimate(
-            np.exp(beta), covariance, max(n_clusters - 1, 1), "bootstrap over queries", ()
+            np.exp(beta), covariance, effective_df(clicks.sum(1)), "bootstrap over queries", ()
         )
 
     def _fit_logged(self, counts: PositionCounts, log: InteractionLog | None) -> _Estimate:

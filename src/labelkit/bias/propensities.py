@@ -34,7 +34,7 @@ class Propensities:
         positions   (K,) ascending
         theta       (K,) θ_k > 0; NaN where the log cannot tell
         covariance  (K, K) of log θ; 0 for known propensities
-        df          degrees of freedom of the intervals (independent clusters less one)
+        df          degrees of freedom of the intervals (see ``effective_df``)
 
     Parameters
     ----------

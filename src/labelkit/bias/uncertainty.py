@@ -34,6 +34,16 @@ def bootstrap_covariance(
     return np.atleast_2d(np.cov(draws, rowvar=False))
 
 
+def effective_df(clicks: FloatArray) -> float:
+    """Degrees of freedom of clustered intervals: (Σ C_g)²/Σ C_g² − 1, at least 1.
+
+    Under Zipf-like traffic a few queries hold most clicks, and the number of queries would
+    promise far more independent evidence than there is (Carter, Schnepel & Steigerwald 2017).
+    """
+    square = float(clicks @ clicks)
+    return max(float(clicks.sum()) ** 2 / square - 1, 1.0) if square else 1.0
+
+
 def sandwich_covariance(
     beta: FloatArray,
     cells: ClickedCells,

@@ -19,7 +19,12 @@ NOT_COUNTED = ("dwell_max", "dwell_min", "first_seen", "last_seen")
 
 def fixed_point(values: nw.Expr) -> nw.Expr:
     """Real numbers as whole multiples of 2⁻³²: sums are exact in any order."""
-    return (values * FIXED_POINT).round(0).cast(nw.Int64)
+    return _whole(values * FIXED_POINT)
+
+
+def _whole(values: nw.Expr) -> nw.Expr:
+    # pandas cannot cast a column with gaps to whole numbers; a gap adds nothing to a sum.
+    return values.fill_null(0).round(0).cast(nw.Int64)
 
 
 def sum_cells(frame: nw.LazyFrame[Any], columns: tuple[str, ...]) -> nw.DataFrame[Any]:
@@ -34,13 +39,13 @@ def sum_cells(frame: nw.LazyFrame[Any], columns: tuple[str, ...]) -> nw.DataFram
     if "dwell" in columns:
         dwell = nw.col("dwell").cast(nw.Float64)
         derived += [
-            (dwell * 1000).round(0).cast(nw.Int64).alias("dwell_ms"),
+            _whole(dwell * 1000).alias("dwell_ms"),
             (~dwell.is_null()).cast(nw.Int64).alias("dwell_n"),
             dwell.alias("dwell_max"),
         ]
         sums += [nw.col("dwell_ms").sum(), nw.col("dwell_n").sum(), nw.col("dwell_max").max()]
     if "conversion" in columns:
-        derived.append(nw.col("conversion").cast(nw.Int64).alias("conversions"))
+        derived.append(_whole(nw.col("conversion")).alias("conversions"))
         sums.append(nw.col("conversions").sum())
     if "propensity" in columns:
         p = nw.col("propensity").cast(nw.Float64)
@@ -50,7 +55,7 @@ def sum_cells(frame: nw.LazyFrame[Any], columns: tuple[str, ...]) -> nw.DataFram
         ]
         sums += [nw.col("propensity_fp").sum(), nw.col("ips_clicks_fp").sum()]
     if "randomised" in columns:
-        flag = nw.col("randomised").cast(nw.Int64)
+        flag = _whole(nw.col("randomised"))
         derived += [
             flag.alias("randomised_impressions"),
             (flag * clicked).alias("randomised_clicks"),

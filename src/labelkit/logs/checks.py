@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import narwhals as nw
 
@@ -186,7 +187,7 @@ def _checks(position_offset: int, now: datetime | None) -> list[Check]:
     import polars as pl
 
     def flag(name: str) -> Callable[[dict[str, Any]], pl.Expr]:
-        return lambda schema: ~pl.col(name).is_in([0, 1])
+        return lambda _: (pl.col(name) != 0) & (pl.col(name) != 1)
 
     def not_whole(schema: dict[str, Any]) -> pl.Expr:
         if not schema["position"].is_float():
@@ -226,7 +227,7 @@ def _checks(position_offset: int, now: datetime | None) -> list[Check]:
             "clicked",
             "that are neither 0 nor 1",
             "Write 1 for a clicked impression, however often, and 0 for all others.",
-            lambda _: pl.col("clicked").is_null() | ~pl.col("clicked").is_in([0, 1]),
+            lambda schema: pl.col("clicked").is_null() | flag("clicked")(schema),
         ),
         Check("conversion", "that are neither 0 nor 1 nor null", "", flag("conversion")),
         Check("randomised", "that are neither 0 nor 1 nor null", "", flag("randomised")),
@@ -285,5 +286,5 @@ def _limit(dtype: nw.dtypes.DType, now: datetime | None) -> Any:
     if dtype == nw.Date:
         return date.fromtimestamp(present.timestamp())
     if isinstance(dtype, nw.Datetime) and dtype.time_zone:
-        return present
+        return present.astimezone(ZoneInfo(dtype.time_zone))
     return present.astimezone(UTC).replace(tzinfo=None)
