@@ -59,7 +59,7 @@ def init(
         out.say(f"Made {directory / 'labelkit.toml'} and {directory / 'labeling_functions'}/.")
         if found:
             named = ", ".join(f"{name} = {source}" for name, source in found.items())
-            out.say(f"Columns of the log: {named}. Correct them in labelkit.toml if they are wrong.")
+            out.say(f"Columns of the log: {named}. If wrong, correct them in labelkit.toml.")
         out.next(_here("label", directory), "makes labels from the log.")
 
 
@@ -92,13 +92,16 @@ def label(
         out.result.update({"counts": asdict(counts), "bias": asdict(run.manifest.bias)})
         out.say(
             f"Run {run.id}: {counts.n_impressions:,} impressions became {counts.n_examples:,} "
-            f"labels in {run.manifest.seconds:.1f} s; {_share(counts.n_covered, counts.n_examples)} "
-            "have at least one vote."
+            f"labels in {run.manifest.seconds:.1f} s; "
+            f"{_share(counts.n_covered, counts.n_examples)} have at least one vote."
         )
         if counts.n_quarantined:
             out.warn(
-                f"{counts.n_quarantined:,} bad rows were set aside in {run.path}/quarantine.parquet."
+                f"{counts.n_quarantined:,} bad rows were set aside in "
+                f"{run.path / 'quarantine.parquet'}."
             )
+        for lf in run.manifest.skipped_lfs:
+            out.warn(f"Did without {lf.name}: the log has no {', '.join(lf.columns)}.")
         for finding in run.manifest.bias.findings:
             if finding.level != "fine":
                 out.say(f"Position bias, {finding.name}: {finding.message}")
@@ -195,9 +198,9 @@ def report(
 
 @app.command()
 def demo(
-    directory: Annotated[
-        Path, typer.Argument(help="Where to put the demo project.")
-    ] = Path("labelkit-demo"),
+    directory: Annotated[Path, typer.Argument(help="Where to put the demo project.")] = Path(
+        "labelkit-demo"
+    ),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -253,7 +256,7 @@ def _label_counts(run: Run) -> pl.DataFrame:
     return (
         run.labels()
         .group_by("label")
-        .agg(examples=pl.len(), mean_margin=pl.col("margin").mean(), covered=pl.col("covered").mean())
+        .agg(pl.len().alias("examples"), pl.col("margin", "covered").mean())
         .sort("label")
         .with_columns(
             label=pl.col("label").replace_strict(dict(enumerate(names)), return_dtype=pl.String)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+Strategy: TypeAlias = Literal["margin", "entropy", "random"]
 ProjectDir = Annotated[
     Path,
     typer.Option("--project", "-C", help="The project directory.", show_default="here"),
@@ -20,6 +21,4 @@ Seed = Annotated[
     int | None,
     typer.Option(help="Seed of everything random.", show_default="from labelkit.toml"),
 ]
-RunId = Annotated[
-    str | None, typer.Option("--run", help="Id of a run.", show_default="the latest")
-]
+RunId = Annotated[str | None, typer.Option("--run", help="Id of a run.", show_default="the latest")]

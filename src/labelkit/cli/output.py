@@ -25,8 +25,8 @@ EXIT_CODES: Mapping[int, str] = {
     OK: "done",
     UNEXPECTED: "an unexpected error: a bug, please report it (--debug shows where)",
     USAGE: "the command line is wrong",
-    BAD_INPUT: "bad input: the log, labelkit.toml, a labeling function, gold, or the round's state",
-    NOT_IDENTIFIABLE: "the log cannot tell position bias from relevance; the message says what helps",
+    BAD_INPUT: "bad input: log, labelkit.toml, labeling function, gold, or state of a round",
+    NOT_IDENTIFIABLE: "the log cannot tell position bias from relevance",
     PLATFORM: "the annotation platform is unreachable, or refused",
 }
 
@@ -64,6 +64,9 @@ class Output:
         self._caught = warnings.catch_warnings()
         self._caught.__enter__()
         warnings.showwarning = self._show_warning
+        # Those of other packages mean nothing to whoever runs a command; ours are for them.
+        warnings.simplefilter("default" if self.debug else "ignore")
+        warnings.simplefilter("always", errors.LabelkitWarning)
         return self
 
     def __exit__(
@@ -75,7 +78,8 @@ class Output:
             if self.as_json:
                 self._write_json(self.result)
             return
-        if not isinstance(error, Exception) or type(error).__module__.startswith(("typer", "click")):
+        of_typer = type(error).__module__.startswith(("typer", "click"))
+        if of_typer or not isinstance(error, Exception):
             return
         code = exit_code(error)
         if self.debug:
@@ -129,12 +133,8 @@ class Output:
             task = bar.add_task(doing, total=None)
             yield lambda stage: bar.update(task, description=f"{doing}: {stage}")
 
-    def _show_warning(
-        self, message: Warning | str, category: type[Warning], *_: object, **__: object
-    ) -> None:
-        ours = issubclass(category, errors.LabelkitWarning)
-        if ours or self.debug:
-            self.warn(str(message))
+    def _show_warning(self, message: Warning | str, *_: object, **__: object) -> None:
+        self.warn(str(message))
 
     @staticmethod
     def _write_json(value: Mapping[str, object]) -> None:

@@ -18,9 +18,7 @@ def rich_table(frame: pl.DataFrame, *, title: str = "") -> Table:
     from rich.text import Text
 
     cells = sheet(frame)
-    table = Table(
-        title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left"
-    )
+    table = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left")
     for name, numeric in zip(cells.header, cells.numeric, strict=True):
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in cells.rows:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from labelkit.cli.app import app
-from labelkit.cli.options import Debug, Json, ProjectDir, Quiet, Seed
+from labelkit.cli.options import Debug, Json, ProjectDir, Quiet, Seed, Strategy
 from labelkit.cli.output import Output
 
 rounds = typer.Typer(
@@ -31,8 +31,8 @@ def plan(
         typer.Option("-n", help="Labels to ask for.", show_default="from labelkit.toml"),
     ] = None,
     strategy: Annotated[
-        str | None,
-        typer.Option(help="margin, entropy or random.", show_default="from labelkit.toml"),
+        Strategy | None,
+        typer.Option(help="What makes an example worth a look.", show_default="from labelkit.toml"),
     ] = None,
     audit_share: Annotated[
         float | None,

@@ -13,6 +13,7 @@ from labelkit.errors import ProjectError
 from labelkit.project.strict import Source, read_table, refuse_unknown
 
 FILE_NAME = "labelkit.toml"
+Strategy = Literal["margin", "entropy", "random"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,16 @@ class LabelsConfig:
 
 @dataclass(frozen=True)
 class LFsConfig:
-    """``[lfs]``: modules of labeling functions, as dotted paths from the project directory."""
+    """``[lfs]``: modules of labeling functions, as dotted paths from the project directory.
+
+    Parameters
+    ----------
+    missing_columns : "error" stops when a function reads a column that is not there; "skip" goes
+        on without the function, and says so
+    """
 
     modules: tuple[str, ...] = ("labeling_functions",)
+    missing_columns: Literal["error", "skip"] = "error"
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ class SelectionConfig:
     """``[selection]``: whom people look at; see ``labelkit.select``."""
 
     n: int = 100
-    strategy: Literal["margin", "entropy", "random"] = "margin"
+    strategy: Strategy = "margin"
     audit_share: float = 0.2
     max_per_query: int | None = None
 
@@ -119,13 +127,13 @@ class PlatformConfig:
     Parameters
     ----------
     kind : "files" writes tasks as JSON into ``directory``; "label_studio" talks to ``url``
-    project : number of an existing Label Studio project; without it each round makes its own
+    project : title of one Label Studio project for all rounds; without it each has its own
     """
 
     kind: Literal["files", "label_studio"] = "files"
     directory: str = "rounds"
     url: str | None = None
-    project: int | None = None
+    project: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind == "label_studio" and not self.url:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 import numpy as np
+import numpy.typing as npt
 
 from labelkit.errors import ProjectError
 from labelkit.labelmodels import LabelModel
@@ -76,7 +77,7 @@ def crossfit(
     return pl.concat(parts).sort(KEYS)
 
 
-def folds(gold: pl.DataFrame, seed: int) -> np.ndarray:
+def folds(gold: pl.DataFrame, seed: int) -> npt.NDArray[np.int64]:
     """Fold number of each gold example: whole queries, dealt at random.
 
     With a single query, examples are dealt instead: better than no held-out label at all.

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import narwhals as nw
 
 from labelkit.bias import PositionBias
 from labelkit.engine import NativeFrame, collect
+from labelkit.errors import ProjectError
 from labelkit.evidence import available, evidence
 from labelkit.files import write_text
 from labelkit.labelmodels import LabelModel
-from labelkit.lfs import Votes, analyze, apply
+from labelkit.lfs import LabelingFunction, Votes, analyze, apply
 from labelkit.logs import InteractionLog, read_log
 from labelkit.logs.sources import find_files
 from labelkit.project.config import Config
@@ -32,6 +33,7 @@ from labelkit.project.manifest import (
     Finding,
     LFFact,
     Manifest,
+    SkippedLF,
     plain,
     versions,
 )
@@ -92,7 +94,8 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
         with build.stage("gathering evidence"):
             examples = _examples(log, bias, job)
         with build.stage("asking the labeling functions"):
-            votes = apply(job.lfs, examples, keys=KEYS, cardinality=len(config.labels.names))
+            lfs, skipped = _usable(job, examples)
+            votes = apply(lfs, examples, keys=KEYS, cardinality=len(config.labels.names))
             gold = match_gold(job.gold, examples)
             analysis = _polars(analyze(votes, gold=gold if len(gold) else None))
         with build.stage("fitting the label model"):
@@ -131,7 +134,7 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
             n_covered=n_covered,
             n_gold=len(gold),
         )
-        _write_manifest(build, job, log, bias, counts, hashes)
+        _write_manifest(build, job, log, bias, counts, hashes, lfs, skipped)
     return Run(job.directory / "runs" / build.id)
 
 
@@ -165,10 +168,9 @@ def columns_read(lfs: Sequence[AnyLF]) -> set[str] | None:
     """Every column that the LFs read; None if one of them does not say."""
     columns: set[str] = set()
     for lf in lfs:
-        read = getattr(lf, "columns", None)
-        if read is None:
+        if not _tells_columns(lf):
             return None
-        columns |= set(read)
+        columns |= lf.columns
     return columns
 
 
@@ -211,6 +213,8 @@ def _write_manifest(
     bias: PositionBias,
     counts: Counts,
     hashes: Future[tuple[FileFact, ...]],
+    lfs: Sequence[AnyLF],
+    skipped: tuple[SkippedLF, ...],
 ) -> None:
     with build.stage("hashing what was read and written"):
         inputs = hashes.result()
@@ -225,7 +229,8 @@ def _write_manifest(
         bias=BiasFact(bias.method_, bias.reason_, bool(bias.identifiable_), findings),
         unchecked=log.summary.unchecked,
         inputs=inputs,
-        lfs=tuple(lf_fact(lf, job.directory) for lf in job.lfs),
+        lfs=tuple(lf_fact(lf) for lf in lfs),
+        skipped_lfs=skipped,
         stages=tuple(build.stages),
         outputs=outputs,
         versions=versions(),
@@ -234,16 +239,39 @@ def _write_manifest(
     write_text(build.path / MANIFEST, manifest.to_json())
 
 
-def lf_fact(lf: AnyLF, directory: Path) -> LFFact:
+def lf_fact(lf: AnyLF) -> LFFact:
     """What the manifest keeps of a labeling function."""
-    source = str(getattr(lf, "source", "") or "")
+    rule = str(lf.ballot) if isinstance(lf, LabelingFunction) else "a Python function of one row"
     return LFFact(
         name=lf.name,
-        doc=" ".join(str(getattr(lf, "doc", "") or "").split()),
-        rule=str(getattr(lf, "rule", "") or ""),
-        where=str(getattr(lf, "where_defined", "") or "").replace(f"{directory.resolve()}/", ""),
-        source_sha256=hashlib.sha256(source.encode("utf-8")).hexdigest(),
+        doc=" ".join(lf.doc.split()),
+        rule=rule,
+        where=lf.where_defined,
+        source_sha256=hashlib.sha256(lf.source.encode("utf-8")).hexdigest(),
     )
+
+
+def _usable(job: Job, examples: pl.DataFrame) -> tuple[list[AnyLF], tuple[SkippedLF, ...]]:
+    """The LFs whose columns are there, and those to do without where the project allows it."""
+    if job.config.lfs.missing_columns == "error":
+        return list(job.lfs), ()
+    usable, skipped = [], []
+    for lf in job.lfs:
+        missing = sorted(lf.columns - set(examples.columns)) if _tells_columns(lf) else []
+        if missing:
+            skipped.append(SkippedLF(lf.name, tuple(missing)))
+        else:
+            usable.append(lf)
+    if not usable:
+        raise ProjectError(
+            "Every labeling function reads columns that are not there: "
+            + "; ".join(f"{lf.name} reads {', '.join(lf.columns)}" for lf in skipped)
+        )
+    return usable, tuple(skipped)
+
+
+def _tells_columns(lf: AnyLF) -> TypeGuard[LabelingFunction]:
+    return isinstance(lf, LabelingFunction)
 
 
 def _without_secrets(config: object) -> dict[str, object]:

@@ -45,6 +45,14 @@ class LFFact:
 
 
 @dataclass(frozen=True)
+class SkippedLF:
+    """A labeling function that was left out, since it reads ``columns`` that are not there."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StageTime:
     """Wall-clock seconds that one stage took."""
 
@@ -104,6 +112,7 @@ class Manifest:
     unchecked: tuple[str, ...]
     inputs: tuple[FileFact, ...]
     lfs: tuple[LFFact, ...]
+    skipped_lfs: tuple[SkippedLF, ...]
     stages: tuple[StageTime, ...]
     outputs: tuple[FileFact, ...]
     versions: Mapping[str, str]
@@ -145,6 +154,9 @@ class Manifest:
                     "inputs": tuple(FileFact(**fact) for fact in raw["inputs"]),
                     "outputs": tuple(FileFact(**fact) for fact in raw["outputs"]),
                     "lfs": tuple(LFFact(**fact) for fact in raw["lfs"]),
+                    "skipped_lfs": tuple(
+                        SkippedLF(lf["name"], tuple(lf["columns"])) for lf in raw["skipped_lfs"]
+                    ),
                     "stages": tuple(StageTime(**stage) for stage in raw["stages"]),
                 }
             )

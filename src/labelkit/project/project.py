@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from labelkit.errors import GoldError, ProjectError, RoundError
 from labelkit.files import atomic
 from labelkit.project import create as creating
-from labelkit.project.config import FILE_NAME, Config, read_config
+from labelkit.project.config import FILE_NAME, Config, Strategy, read_config
 from labelkit.project.runs import Progress, Run, list_runs
 
 if TYPE_CHECKING:
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     import polars as pl
 
     from labelkit.lfs import AnyLF
-    from labelkit.rounds import AnnotationPlatform, Ledger, PullResult, PushResult, Round, RoundStatus
+    from labelkit.rounds import (
+        AnnotationPlatform,
+        Ledger,
+        PullResult,
+        PushResult,
+        Round,
+        RoundStatus,
+    )
     from labelkit.validation import ValidationReport
 
-TOKEN = "LABEL_STUDIO_API_KEY"  # noqa: S105 — the name of the variable, not its value
 LEDGER = "LABELKIT_LEDGER"
 KEYS = ["query", "item"]
 
@@ -146,7 +152,7 @@ class Project:
 
     @property
     def ledger_url(self) -> str:
-        """The ledger's database; the environment's LABELKIT_LEDGER goes before ``labelkit.toml``."""
+        """The ledger's database; the environment's LABELKIT_LEDGER beats ``labelkit.toml``."""
         url = os.environ.get(LEDGER) or self.config.rounds.ledger
         prefix = "sqlite:///"
         name = url.removeprefix(prefix)
@@ -171,7 +177,7 @@ class Project:
 
         Raises
         ------
-        ProjectError
+        PlatformError
             It is Label Studio, and LABEL_STUDIO_API_KEY is not set.
         """
         from labelkit.platforms import FilesPlatform, LabelStudio
@@ -179,21 +185,16 @@ class Project:
         platform = self.config.platform
         if platform.kind == "files":
             return FilesPlatform(self.directory / platform.directory)
-        token = os.environ.get(TOKEN)
-        if not token:
-            raise ProjectError(
-                f"The environment variable {TOKEN} is not set. Put the access token of your Label "
-                "Studio account there (Account & Settings → Access Token); it belongs in no file."
-            )
-        return LabelStudio(str(platform.url), token, project=platform.project)
+        # It takes its token from LABEL_STUDIO_API_KEY: a secret passes through no file of ours.
+        return LabelStudio(str(platform.url), project=platform.project)
 
     def where_to_label(self, project: str) -> str:
         """One sentence that tells people where the tasks of a platform project are."""
         platform = self.config.platform
         if platform.kind == "files":
             folder = self.directory / platform.directory / project
-            return f"Tasks are in {folder}; answers go beside them."
-        return f"Label at {str(platform.url).rstrip('/')}/projects/{project}"
+            return f"Fill in {folder / 'annotations.csv'}, or put Label Studio's export beside it."
+        return f"Label at {str(platform.url).rstrip('/')}/projects/{project}/data"
 
     def gold(self) -> pl.DataFrame:
         """What people answered so far; an empty frame before the first round."""
@@ -209,7 +210,7 @@ class Project:
         self,
         n: int | None = None,
         *,
-        strategy: str | None = None,
+        strategy: Strategy | None = None,
         audit_share: float | None = None,
         name: str | None = None,
         seed: int | None = None,
@@ -220,24 +221,25 @@ class Project:
         Whatever an earlier round asked about is left out. Settings that are not given come from
         ``[selection]`` in ``labelkit.toml``.
         """
+        from labelkit.project.gold import match_gold
         from labelkit.project.tables import shown_items
         from labelkit.selection import select
 
         settings, chosen = self.config.selection, self.run(run)
         labels = chosen.labels()
         with self.ledger() as ledger:
-            asked = ledger.asked()
+            asked = match_gold(ledger.asked(), labels)
             batch = select(
                 labels,
                 settings.n if n is None else n,
                 strategy=strategy or settings.strategy,
                 audit_share=settings.audit_share if audit_share is None else audit_share,
                 max_per_query=settings.max_per_query,
-                exclude=asked.cast({key: labels.schema[key] for key in KEYS}) if len(asked) else None,
+                exclude=asked if len(asked) else None,
                 seed=self.config.run.seed if seed is None else seed,
             )
             planned = ledger.open_round(
-                batch.frame,
+                batch,
                 platform=self.platform(),
                 items=shown_items(batch.frame, self.config.tables, self.directory),
                 label_names=self.config.labels.names,
@@ -313,10 +315,9 @@ class Project:
         baselines = {}
         if len(chosen.manifest.label_names) == 2:
             seen = chosen.evidence().select(*KEYS, "impressions", "clicks")
-            baselines["naive clicks"] = naive_labels(seen.join(gold.select(KEYS), on=KEYS, how="semi"))
-        report = validate(
-            labels.sort(KEYS), gold, baselines=baselines, seed=self.config.run.seed
-        )
+            asked = seen.join(gold.select(KEYS), on=KEYS, how="semi")
+            baselines["naive clicks"] = naive_labels(asked)
+        report = validate(labels.sort(KEYS), gold, baselines=baselines, seed=self.config.run.seed)
         with atomic(chosen.path / "validation.parquet") as path:
             report.frame.write_parquet(path)
         return report

@@ -93,9 +93,7 @@ def _read(
     frame = scan_files(find_files(directory / config.path), "polars")
     picked = frame.select(mapping[column] for column in columns)
     table = collect(picked).to_polars()
-    return table.rename({mapping[column]: column for column in columns}).unique(
-        maintain_order=True
-    )
+    return table.rename({mapping[column]: column for column in columns}).unique(maintain_order=True)
 
 
 def _join(examples: pl.DataFrame, table: pl.DataFrame, name: str, keys: list[str]) -> pl.DataFrame:

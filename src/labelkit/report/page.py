@@ -1,0 +1,261 @@
+"""What the report says about a run, worked out before any of it is laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labelkit.project import ResultTable, Run
+from labelkit.report import charts
+from labelkit.report.sheets import Sheet, interval, sheet, text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from labelkit.project import Manifest
+
+N_BINS = 40
+OURS = "weak labels"
+LOWER_IS_BETTER = {"log_loss", "calibration_error", "brier"}
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """An estimate with its interval, as text and as places on a line from 0 to 1."""
+
+    text: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class LFRow:
+    """One labeling function in the report."""
+
+    name: str
+    doc: str
+    rule: str
+    votes: str
+    coverage: float
+    overlaps: float
+    conflicts: float
+    estimated: Whisker
+    on_gold: Whisker | None
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric: the value of each label set, in the order of ``Page.label_sets``."""
+
+    metric: str
+    values: tuple[Whisker, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the template shows; all text, nothing of it markup but the charts."""
+
+    run: str
+    created: str
+    headline: tuple[str, ...]
+    validated: bool
+    facts: tuple[tuple[str, str], ...]
+    propensity_svg: str
+    has_truth: bool
+    propensities: Sheet
+    findings: tuple[tuple[str, str, str], ...]
+    bias_method: str
+    lfs: tuple[LFRow, ...]
+    has_gold: bool
+    label_svg: str
+    label_caption: str
+    label_sets: tuple[str, ...]
+    metrics: tuple[MetricRow, ...]
+    slices: Sheet | None
+    tables: tuple[tuple[str, str, Sheet], ...]
+    manifest: Manifest
+    model: tuple[tuple[str, str], ...]
+
+
+def describe(run: Run) -> Page:
+    """Read a run directory and work out what there is to say."""
+    manifest = run.manifest
+    truth = run.table("propensity_truth") if run.has("propensity_truth") else None
+    propensities = run.propensities()
+    validation = run.validation() if run.has("validation") else None
+    label_svg, caption = _labels(run)
+    sets, metrics = _metrics(validation)
+    tables = ResultTable.read_all(run.path)
+    lf_table = run.lf_analysis()
+    return Page(
+        run=run.id,
+        created=manifest.created[:16].replace("T", " ") + " UTC",
+        headline=_headline(validation),
+        validated=validation is not None,
+        facts=_facts(manifest),
+        propensity_svg=charts.propensity_chart(propensities, truth),
+        has_truth=truth is not None,
+        propensities=sheet(propensities),
+        findings=tuple((f.level, f.name, f.message) for f in manifest.bias.findings),
+        bias_method=f"{manifest.bias.method}: {manifest.bias.reason}",
+        lfs=_lfs(lf_table, manifest),
+        has_gold="accuracy" in lf_table.columns,
+        label_svg=label_svg,
+        label_caption=caption,
+        label_sets=sets,
+        metrics=metrics,
+        slices=_slices(validation),
+        tables=tuple((table.title, table.note, sheet(table.frame)) for table in tables),
+        manifest=manifest,
+        model=_model(run),
+    )
+
+
+def _facts(manifest: Manifest) -> tuple[tuple[str, str], ...]:
+    counts = manifest.counts
+    return (
+        ("impressions", text(counts.n_impressions)),
+        ("clicks", text(counts.n_clicks)),
+        ("queries", text(counts.n_queries)),
+        ("examples", text(counts.n_examples)),
+        ("with a vote", f"{counts.n_covered / max(counts.n_examples, 1):.1%}"),
+        ("quarantined rows", text(counts.n_quarantined)),
+        ("gold labels", text(counts.n_gold)),
+    )
+
+
+def _headline(validation: pl.DataFrame | None) -> tuple[str, ...]:
+    if validation is None:
+        return ()
+    whole = {row["labels"]: row for row in _whole(validation).filter(metric="accuracy").to_dicts()}
+    ours = whole.get(OURS)
+    if ours is None:
+        return ()
+    sentences = [
+        f"{_percent(ours)} of the labels are right, judged by {ours['n']:,} gold labels "
+        f"(worth {ours['effective_n']:,.0f} drawn at random)."
+    ]
+    others = [(name, row) for name, row in whole.items() if name != OURS]
+    sentences += [
+        f"On the same gold, {name} are right for {_percent(row)}." for name, row in others
+    ]
+    return tuple(sentences)
+
+
+def _percent(row: dict[str, float]) -> str:
+    if row["low"] is None or row["high"] is None:
+        return f"{row['estimate']:.0%}"
+    return f"{row['estimate']:.0%} [{row['low']:.0%}, {row['high']:.0%}]"
+
+
+def _whole(validation: pl.DataFrame) -> pl.DataFrame:
+    """The rows about all examples, with the label set named."""
+    import polars as pl
+
+    if "labels" not in validation.columns:
+        validation = validation.with_columns(labels=pl.lit(OURS))
+    return validation.filter(pl.col("slice") == "all")
+
+
+def _metrics(
+    validation: pl.DataFrame | None,
+) -> tuple[tuple[str, ...], tuple[MetricRow, ...]]:
+    if validation is None:
+        return (), ()
+    whole = _whole(validation)
+    sets = tuple(whole["labels"].unique(maintain_order=True))
+    rows = []
+    for metric in whole["metric"].unique(maintain_order=True):
+        found = {row["labels"]: row for row in whole.filter(metric=metric).to_dicts()}
+        values = tuple(_whisker(found.get(name), "estimate", "low", "high") for name in sets)
+        lower = " (lower is better)" if metric in LOWER_IS_BETTER else ""
+        rows.append(MetricRow(metric.replace("_", " ") + lower, values))
+    return sets, tuple(rows)
+
+
+def _slices(validation: pl.DataFrame | None) -> Sheet | None:
+    import polars as pl
+
+    if validation is None:
+        return None
+    rest = validation.filter(pl.col("slice") != "all")
+    return sheet(rest) if len(rest) else None
+
+
+def _whisker(row: dict[str, float] | None, name: str, low: str, high: str) -> Whisker:
+    if row is None or row.get(name) is None:
+        return Whisker(text(None), None, None, None)
+    estimate, below, above = row[name], row.get(low), row.get(high)
+    inside = 0 <= estimate <= 1
+    places = (_clip(estimate), _clip(below), _clip(above)) if inside else (None, None, None)
+    return Whisker(interval(estimate, below, above), *places)
+
+
+def _clip(value: float | None) -> float | None:
+    return None if value is None else min(max(value, 0.0), 1.0)
+
+
+def _lfs(table: pl.DataFrame, manifest: Manifest) -> tuple[LFRow, ...]:
+    facts = {fact.name: fact for fact in manifest.lfs}
+    names = manifest.label_names
+    rows = []
+    for row in table.to_dicts():
+        fact = facts.get(row["lf"])
+        rows.append(
+            LFRow(
+                name=row["lf"],
+                doc=fact.doc if fact else "",
+                rule=fact.rule if fact else "",
+                votes=", ".join(names[label] for label in _polarity(row["polarity"])),
+                coverage=row["coverage"],
+                overlaps=row["overlaps"],
+                conflicts=row["conflicts"],
+                estimated=_whisker(
+                    row, "estimated_accuracy", "estimated_accuracy_low", "estimated_accuracy_high"
+                ),
+                on_gold=_whisker(row, "accuracy", "accuracy_low", "accuracy_high")
+                if "accuracy" in row
+                else None,
+            )
+        )
+    return tuple(rows)
+
+
+def _polarity(value: object) -> list[int]:
+    return [int(label) for label in value] if isinstance(value, list) else []
+
+
+def _labels(run: Run) -> tuple[str, str]:
+    """The label chart and its caption; counted in the engine, whatever the number of rows."""
+    import polars as pl
+
+    names = run.manifest.label_names
+    labels = pl.scan_parquet(run.path / "labels.parquet")
+    if len(names) == 2:
+        place = (pl.col("p_1") * N_BINS).floor().clip(0, N_BINS - 1).cast(pl.Int64)
+        counted = labels.group_by(place.alias("bin")).agg(pl.len().alias("examples")).collect()
+        bins = counted.sort("bin").with_columns(
+            start=pl.col("bin") / N_BINS, end=(pl.col("bin") + 1) / N_BINS
+        )
+        return charts.label_chart(bins), f"Examples by their probability of “{names[1]}”."
+    counted = labels.group_by("label").agg(examples=pl.len()).collect()
+    every = pl.DataFrame({"label": range(len(names)), "name": names})
+    joined = every.join(counted.cast({"label": pl.Int64}), on="label", how="left").sort("label")
+    counts = joined.select(label="name", examples=pl.col("examples").fill_null(0))
+    return charts.count_chart(counts), "Examples by their most probable label."
+
+
+def _model(run: Run) -> tuple[tuple[str, str], ...]:
+    import json
+
+    raw = json.loads((run.path / "label_model.json").read_text(encoding="utf-8"))
+    balance = ", ".join(
+        f"{name} {share:.1%}"
+        for name, share in zip(raw["label_names"], raw["class_balance"], strict=True)
+    )
+    return (
+        ("label model", str(raw["method"])),
+        ("why", str(raw["reason"])),
+        ("class balance", balance),
+    )
