@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
+import ast
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +23,9 @@ def load_lfs(modules: Sequence[str], root: Path | str) -> list[AnyLF]:
 
     Parameters
     ----------
-    modules : module paths from the project directory, such as ``"labeling_functions.search"``
+    modules : module paths from the project directory: ``"labeling_functions.search"`` is the file
+        ``labeling_functions/search.py``, and ``"labeling_functions"`` all files of that folder in
+        alphabetical order
     root : the project directory
 
     Notes
@@ -29,7 +33,7 @@ def load_lfs(modules: Sequence[str], root: Path | str) -> list[AnyLF]:
     While a module loads, the project directory and the module's own folder come first in the
     import path, so that it may say ``from labels import RELEVANT``. Afterwards ``sys.path`` and
     ``sys.modules`` are as they were, so two projects with modules of one name do not meet, and an
-    edited file is read anew. An LF counts where it is defined, not where it is imported.
+    edited file is read anew. What a module imports is not counted as its own.
 
     Raises
     ------
@@ -40,25 +44,28 @@ def load_lfs(modules: Sequence[str], root: Path | str) -> list[AnyLF]:
     if not modules:
         raise LFError("No module with labeling functions is named.")
     found: list[AnyLF] = []
-    places: dict[str, str] = {}
-    for module, path in [(module, _file_of(module, base)) for module in modules]:
-        loaded = _load(module, path, base)
-        lfs = list(_lfs_of(loaded, path))
+    for files in [_files_of(module, base) for module in modules]:
+        lfs = [lf for name, path in files for lf in _lfs_of(_load(name, path, base), path, base)]
         if not lfs:
+            where = ", ".join(_shown(path, base) for _, path in files)
             raise LFError(
-                f"{_shown(path, base)} defines no labeling function: put @labeling_function above "
-                "a function that returns vote(LABEL, where=…)."
+                f"{where} defines no labeling function: put @labeling_function above a function "
+                "that returns vote(LABEL, where=…)."
             )
-        for lf in lfs:
-            place = f"{_shown(path, base)}, {lf.at}"
-            if lf.name in places:
-                raise LFError(f"Two labeling functions have one name: {places[lf.name]}; {place}.")
-            places[lf.name] = place
         found += lfs
+    by_name: dict[str, AnyLF] = {}
+    for lf in found:
+        first = by_name.setdefault(lf.name, lf)
+        if first is not lf:
+            raise LFError(
+                f"Two labeling functions have one name: {lf.name!r} "
+                f"({first.where_defined} and {lf.where_defined})."
+            )
     return found
 
 
-def _file_of(module: str, base: Path) -> Path:
+def _files_of(module: str, base: Path) -> list[tuple[str, Path]]:
+    """The files behind a module path, each with its own module path."""
     parts = module.split(".")
     if not all(part.isidentifier() for part in parts):
         raise LFError(
@@ -66,13 +73,15 @@ def _file_of(module: str, base: Path) -> Path:
             "labeling_functions/search.py."
         )
     stem = base.joinpath(*parts)
-    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-        if path.is_file():
-            return path
-    folder = stem.parent
-    there = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
-    hint = f"; {folder.name}/ holds {', '.join(there)}" if there else ""
-    raise LFError(f"Module {module!r}: there is no {stem.with_suffix('.py')}{hint}.")
+    if stem.with_suffix(".py").is_file():
+        return [(module, stem.with_suffix(".py"))]
+    files = sorted(stem.glob("*.py"))
+    if files:
+        return [(f"{module}.{p.stem}" if p.stem != "__init__" else module, p) for p in files]
+    there = sorted(path.stem for path in stem.parent.glob("*.py") if path.stem != "__init__")
+    hint = f"; {stem.parent.name}/ holds {', '.join(there)}" if there else ""
+    wanted = _shown(stem.with_suffix(".py"), base)
+    raise LFError(f"Module {module!r}: the project directory has no {wanted}{hint}.")
 
 
 def _load(module: str, path: Path, base: Path) -> ModuleType:
@@ -101,44 +110,50 @@ def _load(module: str, path: Path, base: Path) -> ModuleType:
 @contextmanager
 def _only_this_project(base: Path, folder: Path) -> Iterator[None]:
     """Import from this project first, and leave the interpreter as it was."""
-    path_before, modules_before = list(sys.path), dict(sys.modules)
+    path_before, bytecode_before = list(sys.path), sys.dont_write_bytecode
     local = _local_names(base, folder)
     # A module of another project (or an older text of this one) must not answer for this one's.
-    for name in list(sys.modules):
-        if name.partition(".")[0] in local:
-            del sys.modules[name]
+    aside = {name: sys.modules.pop(name) for name in _loaded(local)}
     sys.path[:0] = [str(folder), str(base)]
+    # Bytecode of a file that is edited twice in a second would hide the second edit.
+    sys.dont_write_bytecode = True
     importlib.invalidate_caches()
-    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield
     finally:
-        sys.dont_write_bytecode = writes_bytecode
         sys.path[:] = path_before
-        for name, module in list(sys.modules.items()):
-            origin = getattr(getattr(module, "__spec__", None), "origin", None)
-            if name not in modules_before and origin and Path(origin).is_relative_to(base):
-                del sys.modules[name]
-        for name, module in modules_before.items():
-            sys.modules.setdefault(name, module)
+        sys.dont_write_bytecode = bytecode_before
+        for name in _loaded(local):
+            del sys.modules[name]
+        sys.modules.update(aside)
 
 
 def _local_names(base: Path, folder: Path) -> set[str]:
+    """Top-level names that this project's own files and folders answer to."""
     names = set()
-    for directory in {base, folder}:
+    for directory in (base, folder):
         for path in directory.iterdir():
             if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py"))):
                 names.add(path.stem)
-    # The project may be the folder of labelkit itself or of an installed library.
-    return names - {"labelkit"} - set(sys.stdlib_module_names) - set(dir(builtins))
+    return names - {"labelkit"} - set(sys.stdlib_module_names)
 
 
-def _lfs_of(module: ModuleType, path: Path) -> Iterator[AnyLF]:
-    for thing in vars(module).values():
-        if isinstance(thing, LabelingFunction | RowFunction) or is_snorkel_lf(thing):
+def _loaded(names: set[str]) -> list[str]:
+    return [module for module in sys.modules if module.partition(".")[0] in names]
+
+
+def _lfs_of(module: ModuleType, path: Path, base: Path) -> Iterator[AnyLF]:
+    imported = {
+        alias.asname or alias.name
+        for node in ast.parse(path.read_bytes()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    for name, thing in vars(module).items():
+        ours = isinstance(thing, LabelingFunction | RowFunction)
+        if name not in imported and (ours or is_snorkel_lf(thing)):
             lf = as_lf(thing)
-            if lf.where_defined.partition(":")[0] == path.name:
-                yield lf
+            yield replace(lf, where_defined=lf.where_defined.removeprefix(f"{base}{os.sep}"))
 
 
 def _line(error: Exception, base: Path) -> str:

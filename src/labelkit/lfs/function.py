@@ -6,7 +6,6 @@ import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias, overload
 
 import narwhals as nw
@@ -45,6 +44,11 @@ class LabelingFunction:
     def labels(self) -> frozenset[int]:
         """The labels that it may vote."""
         return self.ballot.labels
+
+    @property
+    def rule(self) -> str:
+        """What it votes and when, readable."""
+        return str(self.ballot)
 
     @property
     def uses_regex(self) -> bool:
@@ -100,7 +104,7 @@ class LabelingFunction:
         )
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.ballot}"
+        return f"{self.name}: {self.rule}"
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,11 @@ class RowFunction:
         return f"labeling function {self.name!r}" + (
             f" ({self.where_defined})" if self.where_defined else ""
         )
+
+    @property
+    def rule(self) -> str:
+        """What it votes and when: only Python knows."""
+        return "a Python function of one row"
 
     def __call__(self, x: Any) -> int:
         """The label of one row."""
@@ -233,7 +242,7 @@ def _origin(function: Callable[..., Any]) -> dict[str, str]:
     except (OSError, TypeError):
         source = ""  # typed at a prompt, or made by another function
     code = getattr(inner, "__code__", None)
-    place = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else ""
+    place = f"{code.co_filename}:{code.co_firstlineno}" if code else ""
     return {"doc": inspect.getdoc(inner) or "", "source": source, "where_defined": place}
 
 
