@@ -1,0 +1,50 @@
+# Everything that a newcomer or the gate runs; `make` alone lists the targets.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/pip --disable-pip-version-check --quiet
+# pytest-xdist workers; tests that share one server stay together
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Install labelkit into .venv and run the main job on the data it ships.
+	$(BIN)/labelkit demo
+
+test: $(VENV)/.test-installed ## Install what the tests need (a real Label Studio, Chromium) and run them all.
+	@scripts/install_label_studio.sh
+	@scripts/install_chromium.sh
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+
+check: $(VENV)/.test-installed ## Lint, check types, and hold the rooms to their order.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test-installed ## Print the figures that the documentation quotes.
+	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/labelmodels.py
+	$(BIN)/python benchmarks/lfs.py
+
+docs: $(VENV)/.test-installed ## Write the generated pages of the documentation anew.
+	$(BIN)/python scripts/write_cli_docs.py
+
+clean: ## Remove environments, caches and demo output.
+	rm -rf $(VENV) .venv-label-studio labelkit-demo build dist .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install .
+	@touch $@
+
+$(VENV)/.test-installed: pyproject.toml constraints/test.txt | $(VENV)/bin/python
+	$(PIP) install --constraint constraints/test.txt --editable ".[test]"
+	@touch $@
