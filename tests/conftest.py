@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "plugins"))
+pytest_plugins = ["label_studio_plugin"]
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -200,17 +200,19 @@ def _shown(table: pl.DataFrame, items: NativeFrame | None, keys: Sequence[str]) 
     if items is None:
         return table.select(keys)
     frame = lazy(items)
-    columns = frame.collect_schema().names()
+    schema = frame.collect_schema()
+    columns = schema.names()
     on = [key for key in keys if key in columns]
     if not on:
         raise RoundError(
             f"The items have none of the key columns {', '.join(keys)}: they have "
             f"{', '.join(columns)}."
         )
+    _check_types({key: schema[key] for key in on}, table)
     # The items may be a catalogue of millions: the engine hands over only what the batch needs.
     wanted = [nw.col(key).is_in(table[key].unique().to_list()) for key in on]
     found = collect(frame.filter(*wanted)).to_polars().unique(maintain_order=True)
-    found = _matching_types(found, table, on)
+    found = found.cast({key: table.schema[key] for key in on})
     found = found.join(table.select(on).unique(), on=on, how="semi", maintain_order="left")
     twice = found.filter(found.select(on).is_duplicated())
     if len(twice):
@@ -226,16 +228,20 @@ def _shown(table: pl.DataFrame, items: NativeFrame | None, keys: Sequence[str]) 
     return table.select(keys).join(found, on=on, how="left", maintain_order="left")
 
 
-def _matching_types(found: pl.DataFrame, table: pl.DataFrame, on: list[str]) -> pl.DataFrame:
-    import polars as pl
+def _check_types(items: dict[str, nw.dtypes.DType], table: pl.DataFrame) -> None:
+    def kind(dtype: nw.dtypes.DType) -> str:
+        if dtype.is_integer():
+            return "whole number"
+        text = (nw.String, nw.Categorical, nw.Enum)
+        return "text" if isinstance(dtype, text) else str(dtype)
 
-    try:
-        return found.cast({key: table.schema[key] for key in on})
-    except pl.exceptions.PolarsError:
-        types = {key: (str(found.schema[key]), str(table.schema[key])) for key in on}
-        raise RoundError(
-            f"Keys of the items and of the batch differ in type (items, batch): {types}."
-        ) from None
+    asked = nw.from_native(table).schema
+    for key, dtype in items.items():
+        if kind(dtype) != kind(asked[key]):
+            raise RoundError(
+                f"Key column {key!r} is {kind(asked[key])} in the batch and {kind(dtype)} in the "
+                "items: cast one of them."
+            )
 
 
 def _display_fields(keys: Sequence[str], others: Sequence[str]) -> tuple[DisplayField, ...]:
