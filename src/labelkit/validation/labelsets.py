@@ -108,7 +108,7 @@ def read_baseline(
     source = nan_to_null(lazy(frame))
     names = source.collect_schema().names()
     classes = [f"p_{c}" for c in range(cardinality)]
-    if cardinality == 2 and "p_1" in names:
+    if cardinality == 2 and "p_0" not in names:
         classes = ["p_1"]
     has_p = all(c in names for c in classes)
     wanted = [*(classes if has_p else []), *(c for c in ("score", "label") if c in names)]
@@ -122,7 +122,7 @@ def read_baseline(
     column = {c: np.where(at >= 0, _floats(eager[c])[at], np.nan) for c in wanted}
     if has_p:
         p = np.column_stack([column[c] for c in classes])
-        p = np.column_stack([1 - p[:, 0], p[:, 0]]) if cardinality == 2 else p
+        p = np.column_stack([1 - p[:, 0], p[:, 0]]) if len(classes) == 1 else p
         clip = float(np.finfo(np.float64).eps)
         return _assemble(name, column.get("label"), p, ranking_score(p), clip, "")
     if "score" in wanted:
