@@ -97,6 +97,9 @@ def write_run(tmp_path: Path) -> WriteRun:
                 for labels, base in (("weak labels", 0.86), ("naive clicks", 0.69))
             ]
             pl.concat(frames).write_parquet(run / "validation.parquet")
+            verdicts = {"verdict": ["accuracy: weak labels are better than naive clicks: +0.170."]}
+            pl.DataFrame(verdicts).write_parquet(run / "comparison.parquet")
+            (run / "validation.txt").write_text("The pool of 400 examples.\n", encoding="utf-8")
         manifest = Manifest(
             run=run.name,
             created="2026-01-01T12:00:00.000+00:00",

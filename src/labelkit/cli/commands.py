@@ -108,7 +108,7 @@ def label(
         out.table(_label_counts(run), title="Labels")
         out.say(f"Labels: {run.path / 'labels.parquet'}")
         if counts.n_gold:
-            out.table(run.validation(), title="What they are worth, on gold the model did not see")
+            out.worth(run)
         out.next(_here("report", project), "shows everything on one page.")
 
 
@@ -166,8 +166,10 @@ def validate(
         opened = Project(project)
         with out.progress("Validating"):
             report = opened.validate(run=run)
+        out.result["target"] = report.target
         out.result["validation"] = report.frame.to_dicts()
-        out.table(report.frame, title="What the labels are worth")
+        out.result["comparison"] = report.difference.to_dicts()
+        out.worth(opened.run(run))
         out.next(_here("report", project), "shows everything on one page.")
 
 

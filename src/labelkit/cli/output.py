@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
+    from labelkit.project import Run
+
 OK, UNEXPECTED, USAGE, BAD_INPUT, NOT_IDENTIFIABLE, PLATFORM = range(6)
 
 EXIT_CODES: Mapping[int, str] = {
@@ -119,6 +121,17 @@ class Output:
             console.print(rich_table(frame, title=title))
             if note:
                 console.print(note, style="dim", markup=False, highlight=False)
+
+    def worth(self, run: Run) -> None:
+        """What a run's labels are worth: metrics side by side, and the verdicts."""
+        if self._talks:
+            from labelkit.report.sheets import metrics_side_by_side
+
+            note = f"{run.validation_target} Intervals are 95 %."
+            title = "What the labels are worth, on gold that the model did not see"
+            self.table(metrics_side_by_side(run.validation()), title=title, note=note)
+            for verdict in run.comparison()["verdict"]:
+                self.say(verdict)
 
     @contextmanager
     def progress(self, doing: str) -> Iterator[Callable[[str], None]]:

@@ -103,23 +103,17 @@ def votes_of(votes: Votes, examples: pl.DataFrame) -> Votes:
     return replace(votes, frame=nw.from_native(picked))
 
 
-def naive_labels(evidence: pl.DataFrame) -> pl.DataFrame:
-    """The naive reading of the log: what was clicked is relevant, as likely as its click rate.
+def unflattered(labels: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
+    """Labels in which those of the gold examples come from models that did not see their gold.
 
     Parameters
     ----------
-    evidence : keys, ``impressions``, ``clicks``
+    labels : keys and weak labels of all examples
+    held_out : what ``crossfit`` gave, for some of them
 
     Returns
     -------
-    Keys, ``p_0``, ``p_1``, ``label``.
+    A frame like ``labels``, in the same order.
     """
-    import polars as pl
-
-    rate = pl.col("clicks") / pl.col("impressions")
-    return evidence.select(
-        *KEYS,
-        p_0=1 - rate,
-        p_1=rate,
-        label=(pl.col("clicks") > 0).cast(pl.Int64),
-    )
+    columns = [name for name in labels.columns if name not in KEYS]
+    return labels.update(held_out.select(*KEYS, *columns), on=KEYS, how="left")

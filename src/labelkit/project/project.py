@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelkit.errors import GoldError, ProjectError, RoundError
-from labelkit.files import atomic
 from labelkit.project import create as creating
 from labelkit.project.config import FILE_NAME, Config, Strategy, read_config
 from labelkit.project.runs import Progress, Run, list_runs
@@ -198,11 +197,10 @@ class Project:
 
     def gold(self) -> pl.DataFrame:
         """What people answered so far; an empty frame before the first round."""
-        import polars as pl
-
         if not self._has_ledger():
-            empty: dict[str, list[str]] = {key: [] for key in (*KEYS, "label")}
-            return pl.DataFrame(empty)
+            from labelkit.rounds.gold import gold_frame
+
+            return gold_frame([], default_keys=KEYS)
         with self.ledger() as ledger:
             return ledger.gold()
 
@@ -296,7 +294,7 @@ class Project:
         GoldError
             There is no gold label for this run.
         """
-        from labelkit.project.gold import match_gold, naive_labels
+        from labelkit.project.gold import match_gold, unflattered
         from labelkit.validation import validate
 
         chosen = self.run(run)
@@ -307,17 +305,23 @@ class Project:
                 "There is no gold label yet to validate on. Ask people: `labelkit round plan`, "
                 "`labelkit round push`, and when they have labeled `labelkit round pull`."
             )
-        labels = labels.join(gold.select(KEYS), on=KEYS, how="semi")
         if chosen.has("crossfit"):
-            honest = chosen.table("crossfit").select(labels.columns)
-            unseen = labels.join(honest.select(KEYS), on=KEYS, how="anti")
-            labels = unseen.vstack(honest)
+            labels = unflattered(labels, chosen.table("crossfit"))
         baselines = {}
         if len(chosen.manifest.label_names) == 2:
-            seen = chosen.evidence().select(*KEYS, "impressions", "clicks")
-            asked = seen.join(gold.select(KEYS), on=KEYS, how="semi")
-            baselines["naive clicks"] = naive_labels(asked)
-        report = validate(labels.sort(KEYS), gold, baselines=baselines, seed=self.config.run.seed)
-        with atomic(chosen.path / "validation.parquet") as path:
-            report.frame.write_parquet(path)
+            # The naive reading: what was clicked is relevant, as likely as its click rate.
+            evidence = chosen.evidence()
+            labels = labels.with_columns(raw_ctr=evidence["clicks"] / evidence["impressions"])
+            baselines["naive clicks"] = "raw_ctr"
+        report = validate(
+            labels, self._in_time(gold), baselines=baselines, seed=self.config.run.seed
+        )
+        chosen.save_validation(report)
         return report
+
+    def _in_time(self, gold: pl.DataFrame) -> pl.DataFrame:
+        """Gold whose ``round`` sorts by time: "round-10" comes after "round-2"."""
+        import polars as pl
+
+        order = {status.name: number for number, status in enumerate(self.round_status())}
+        return gold.with_columns(pl.col("round").replace_strict(order, return_dtype=pl.Int64))

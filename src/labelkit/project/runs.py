@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from labelkit.errors import ProjectError
-from labelkit.files import sha256, write_text
+from labelkit.files import atomic, sha256, write_text
 from labelkit.project.manifest import FileFact, Manifest, StageTime
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from labelkit.validation import ValidationReport
+
 Progress = Callable[[str], None]
 MANIFEST = "manifest.json"
+TARGET = "validation.txt"
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,22 @@ class Run:
     def validation(self) -> pl.DataFrame:
         """Every metric with its interval, for the weak labels and the naive reading."""
         return self.table("validation")
+
+    def comparison(self) -> pl.DataFrame:
+        """Weak labels minus the naive reading, metric by metric, with a verdict in words."""
+        return self.table("comparison")
+
+    @property
+    def validation_target(self) -> str:
+        """What the validation speaks about, in one sentence."""
+        return (self.path / TARGET).read_text(encoding="utf-8").strip()
+
+    def save_validation(self, report: ValidationReport) -> None:
+        """Keep a validation in the run; a later one, on more gold, takes its place."""
+        write_text(self.path / TARGET, report.target + "\n")
+        for name, frame in (("comparison", report.difference), ("validation", report.frame)):
+            with atomic(self.path / f"{name}.parquet") as path:
+                frame.write_parquet(path)
 
 
 @dataclass(frozen=True)

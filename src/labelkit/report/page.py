@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from labelkit.project import ResultTable, Run
 from labelkit.report import charts
 from labelkit.report.sheets import Sheet, interval, sheet, text
+from labelkit.validation.report import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 N_BINS = 40
 OURS = "weak labels"
-LOWER_IS_BETTER = {"log_loss", "calibration_error", "brier"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class Page:
     label_caption: str
     label_sets: tuple[str, ...]
     metrics: tuple[MetricRow, ...]
-    slices: Sheet | None
+    target: str
+    verdicts: tuple[str, ...]
     tables: tuple[tuple[str, str, Sheet], ...]
     manifest: Manifest
     model: tuple[tuple[str, str], ...]
@@ -105,7 +106,8 @@ def describe(run: Run) -> Page:
         label_caption=caption,
         label_sets=sets,
         metrics=metrics,
-        slices=_slices(validation),
+        target=run.validation_target if validation is not None else "",
+        verdicts=tuple(run.comparison()["verdict"]) if validation is not None else (),
         tables=tuple((table.title, table.note, sheet(table.frame)) for table in tables),
         manifest=manifest,
         model=_model(run),
@@ -150,11 +152,9 @@ def _percent(row: dict[str, float]) -> str:
 
 
 def _whole(validation: pl.DataFrame) -> pl.DataFrame:
-    """The rows about all examples, with the label set named."""
+    """The rows about all examples, not about a slice of them."""
     import polars as pl
 
-    if "labels" not in validation.columns:
-        validation = validation.with_columns(labels=pl.lit(OURS))
     return validation.filter(pl.col("slice") == "all")
 
 
@@ -172,15 +172,6 @@ def _metrics(
         lower = " (lower is better)" if metric in LOWER_IS_BETTER else ""
         rows.append(MetricRow(metric.replace("_", " ") + lower, values))
     return sets, tuple(rows)
-
-
-def _slices(validation: pl.DataFrame | None) -> Sheet | None:
-    import polars as pl
-
-    if validation is None:
-        return None
-    rest = validation.filter(pl.col("slice") != "all")
-    return sheet(rest) if len(rest) else None
 
 
 def _whisker(row: dict[str, float] | None, name: str, low: str, high: str) -> Whisker:

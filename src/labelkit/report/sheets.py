@@ -93,5 +93,16 @@ def text(value: object) -> str:
     return str(value)
 
 
+def metrics_side_by_side(validation: pl.DataFrame) -> pl.DataFrame:
+    """One row per metric and one column of text per label set, for the terminal."""
+    import polars as pl
+
+    rows: dict[str, dict[str, str]] = {}
+    for row in validation.filter(pl.col("slice") == "all").to_dicts():
+        cells = rows.setdefault(row["metric"], {"metric": row["metric"].replace("_", " ")})
+        cells[row["labels"]] = interval(row["estimate"], row["low"], row["high"])
+    return pl.DataFrame(list(rows.values()))
+
+
 def _missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
