@@ -5,9 +5,9 @@ votes once, for both classes, and abstains between: functions that read the same
 another threshold would count as several witnesses and make the labels overconfident.
 """
 
-from labelkit import col, labeling_function, vote
+from labels import IRRELEVANT, RELEVANT
 
-IRRELEVANT, RELEVANT = 0, 1
+from labelkit import col, labeling_function, vote
 
 
 @labeling_function
