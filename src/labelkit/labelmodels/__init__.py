@@ -1,1 +1,27 @@
-"""The labelmodels room."""
+"""Label models: what the votes of labeling functions say about the true class.
+
+What comes in: `labelkit.lfs.Votes`, or a plain label matrix, and gold labels if there are any.
+What goes out: a fitted model, and from it probabilities, weak labels and engine expressions.
+It must never touch a table row by row, nor keep mathematics in a class: every model is fitted to
+unique vote rows with counts, or to their moments.
+
+In the order in which data meets them::
+
+    statistics    unique vote rows with counts, gold on them
+    base          the contract, and the shell that all models share
+    majority      MajorityVote       onecoin  OneCoin       moments  SnorkelMoments
+    posterior     what every fit ends in: scores, calibration, probabilities
+    calibration   scale and shift from gold
+    prediction    probabilities, ties, the table of weak labels
+    intervals     accuracies of LFs and their intervals
+    auto          which model suits these votes
+    model         LabelModel, the one that most users need
+"""
+
+from labelkit.labelmodels.base import VoteModel
+from labelkit.labelmodels.majority import MajorityVote
+from labelkit.labelmodels.model import LabelModel
+from labelkit.labelmodels.onecoin import OneCoin
+from labelkit.labelmodels.posterior import Posterior
+
+__all__ = ["LabelModel", "MajorityVote", "OneCoin", "Posterior", "VoteModel"]

@@ -1,0 +1,252 @@
+"""The contract of every label model, and the shell that they share.
+
+A model file holds the mathematics as functions on arrays, and a thin class that says which
+scores its fit ends in; votes in all their forms, gold, calibration, probabilities, tables and
+expressions are the same for all models, and live here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+from labelkit.engine import NativeFrame
+from labelkit.errors import LabelModelError, NotFittedError
+from labelkit.labelmodels.calibration import calibrate
+from labelkit.labelmodels.intervals import accuracy_table
+from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
+from labelkit.labelmodels.prediction import TieBreak, break_ties, label_table, probabilities
+from labelkit.labelmodels.statistics import (
+    FloatArray,
+    GoldSample,
+    VotesLike,
+    VoteStatistics,
+    as_votes,
+    checked_balance,
+    gold_sample,
+)
+from labelkit.lfs import Votes
+
+
+@dataclass(frozen=True)
+class FittedScorer:
+    """What a model's own fit hands to the shell: scores, before any calibration on gold."""
+
+    scorer: Scorer
+
+
+class VoteModel(ABC):
+    """A model of P(Y | votes), in scikit-learn's manners.
+
+    Parameters are stored untouched, ``fit`` returns the model, what was learned ends in ``_``,
+    and ``sklearn.base.clone`` works, without scikit-learn being imported here.
+
+    Attributes
+    ----------
+    posterior_ : `Posterior`, all that prediction needs
+    class_balance_ : (k,) share of each class that the model took as given
+    lf_names_ : names of the LFs that it was fitted to, in order
+    n_examples_, n_gold_ : how much it was fitted to
+    lf_accuracies_ : frame with ``lf``, ``accuracy``, ``low``, ``high``
+    """
+
+    method: ClassVar[str]
+
+    def __init__(self, *, cardinality: int, seed: int) -> None:
+        self.cardinality = cardinality
+        self.seed = seed
+
+    # --- what a model file provides ---------------------------------------------------------
+
+    @abstractmethod
+    def _fit_scorer(
+        self, statistics: VoteStatistics, balance: FloatArray, gold: GoldSample | None
+    ) -> FittedScorer:
+        """Fit to votes (and gold, if the model can use it) and return class scores."""
+
+    def _resampled_scores(self, statistics: VoteStatistics, balance: FloatArray) -> FloatArray:
+        """Scores (p, k) as if fitted to resampled counts; by default those of the fit."""
+        return self.posterior_.scorer.scores(statistics)
+
+    # --- fitting ------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        votes_or_L: VotesLike,
+        gold: NativeFrame | None = None,
+        class_balance: Sequence[float] | FloatArray | None = None,
+    ) -> Self:
+        """Fit to votes, and to gold labels where there are any.
+
+        Parameters
+        ----------
+        votes_or_L : `Votes`, or Snorkel's label matrix L (n, m), -1 abstains
+        gold : frame with the key columns, ``label`` and perhaps ``inclusion_probability``, or an
+            array (n,) with -1 where there is no gold
+        class_balance : (k,) shares of the classes; by default from gold, or else uniform
+
+        Raises
+        ------
+        LabelModelError
+            The votes do not suit the model.
+        GoldError
+            Gold does not suit the votes.
+        """
+        if self.cardinality < 2:
+            raise LabelModelError(
+                f"cardinality is {self.cardinality}; there are 2 classes or more."
+            )
+        votes = as_votes(votes_or_L, self.cardinality)
+        statistics = VoteStatistics.of(votes)
+        if not statistics.n:
+            raise LabelModelError("There is no example in these votes.")
+        sample = None if gold is None else gold_sample(votes, gold)
+        balance = None if class_balance is None else np.asarray(class_balance, float)
+        self._fit_statistics(statistics, sample, balance)
+        self._native = votes.native if votes.native is not None else votes.frame
+        return self
+
+    def _fit_statistics(
+        self, statistics: VoteStatistics, gold: GoldSample | None, balance: FloatArray | None
+    ) -> None:
+        gold = gold if gold is not None and len(gold) else None
+        if balance is not None:
+            balance = checked_balance(balance, self.cardinality)
+        elif gold is not None:
+            balance = gold.balance(self.cardinality)
+        else:
+            balance = np.full(self.cardinality, 1 / self.cardinality)
+        fitted = self._fit_scorer(statistics, balance, gold)
+        calibration = Calibration.identity(self.cardinality)
+        if gold is not None:
+            scores = fitted.scorer.scores(statistics)[gold.pattern]
+            # An example without votes has the balance as its answer, calibrated or not.
+            voted = statistics.covered[gold.pattern]
+            calibration = calibrate(scores[voted], gold.label[voted])
+        self.class_balance_ = balance
+        self.posterior_ = Posterior(fitted.scorer, calibration, balance)
+        self.lf_names_ = statistics.lf_names
+        self.n_examples_ = round(statistics.n)
+        self.n_gold_ = 0 if gold is None else len(gold)
+        self._statistics: VoteStatistics | None = statistics
+        self.__dict__.pop("_accuracies", None)
+
+    # --- prediction ---------------------------------------------------------------------------
+
+    def predict_proba(self, votes_or_L: VotesLike) -> FloatArray:
+        """P(Y | votes) (n, k), in the order of the examples."""
+        votes = self._known(votes_or_L)
+        return probabilities(votes, self.posterior_)
+
+    def predict(
+        self, votes_or_L: VotesLike, *, tie_break: TieBreak = "first"
+    ) -> npt.NDArray[np.int64]:
+        """The most probable class (n,), ties broken by a stated rule.
+
+        Parameters
+        ----------
+        tie_break : what happens when classes are within 1e-5 of the most probable:
+            "first" takes the lowest of them, so that the answer depends on the votes alone;
+            "abstain" (-1), "random" (by a hash of the row number) and "true-random" (drawn from
+            the model's seed) are Snorkel's policies
+        """
+        return break_ties(self.predict_proba(votes_or_L), tie_break, seed=self.seed)
+
+    def label(self, votes: VotesLike) -> NativeFrame:
+        """Weak labels as a table of the kind that the examples came in, sorted by key.
+
+        Returns
+        -------
+        Frame with the key columns, ``p_0`` … ``p_{k-1}``, ``label`` (the most probable class, the
+        lowest on a tie), ``margin`` (largest minus second largest probability) and ``covered``
+        (whether any LF voted; where none did, the probabilities are the class balance).
+        """
+        return label_table(self._known(votes), self.posterior_)
+
+    def to_expression(self) -> list[nw.Expr]:
+        """Expressions ``p_0`` … ``p_{k-1}`` over the LF columns, for any engine."""
+        self._check_fitted()
+        return self.posterior_.exprs(self.lf_names_)
+
+    @property
+    def lf_accuracies_(self) -> NativeFrame:
+        """Per LF the estimated probability that its vote is right, with a 95 % interval.
+
+        Bootstrap over examples through their vote patterns; computed when first asked for.
+        """
+        self._check_fitted()
+        if "_accuracies" not in self.__dict__:
+            if self._statistics is None:
+                raise NotFittedError("This model was loaded without its LF accuracies.")
+            self._accuracies = accuracy_table(
+                self._statistics,
+                self.posterior_,
+                lambda resampled: self._resampled_scores(resampled, self.class_balance_),
+                seed=self.seed,
+                native=self._native,
+            )
+        return self._accuracies
+
+    # --- scikit-learn's manners ---------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Constructor parameters by name (``deep`` is there for scikit-learn's sake)."""
+        names = inspect.signature(type(self).__init__).parameters
+        return {name: getattr(self, name) for name in names if name != "self"}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set constructor parameters; they count from the next ``fit``."""
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise LabelModelError(
+                    f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(known)}."
+                )
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if value is not defaults[name].default and value != defaults[name].default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _check_fitted(self) -> None:
+        if "posterior_" not in self.__dict__:
+            raise NotFittedError.of(self)
+
+    def _known(self, votes_or_L: VotesLike) -> Votes:
+        """The votes, checked to be of the LFs that the model was fitted to, in their order."""
+        self._check_fitted()
+        if not isinstance(votes_or_L, Votes):
+            votes = as_votes(votes_or_L, self.cardinality)
+            if len(votes.lf_names) != len(self.lf_names_):
+                raise LabelModelError(
+                    f"The model was fitted to {len(self.lf_names_)} labeling functions; these "
+                    f"votes have {len(votes.lf_names)}."
+                )
+            return votes
+        votes = as_votes(votes_or_L, self.cardinality)
+        if votes.lf_names == self.lf_names_:
+            return votes
+        missing = [name for name in self.lf_names_ if name not in votes.lf_names]
+        unknown = [name for name in votes.lf_names if name not in self.lf_names_]
+        if missing or unknown:
+            raise LabelModelError(
+                "The model was fitted to other labeling functions: these votes lack "
+                f"{', '.join(missing) or 'none'} and have {', '.join(unknown) or 'none'} beside. "
+                "Fit it to them first."
+            )
+        return Votes(
+            votes.frame, votes.keys, self.lf_names_, votes.cardinality, votes.native, votes.errors
+        )
