@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import narwhals as nw
 
@@ -70,21 +70,20 @@ def apply(
     >>> apply([bought], examples).matrix.tolist()
     [[1], [-1]]
     """
-    frame = nw.from_native(examples)
-    schema = frame.collect_schema()
-    functions = check_lfs(lfs, schema, keys=keys, cardinality=cardinality, on_missing=on_missing)
-    engine_lfs = [lf for lf in functions if isinstance(lf, LabelingFunction)]
-    row_lfs = [lf for lf in functions if isinstance(lf, RowFunction)]
+    given = nw.from_native(examples)
+    functions = kept_lfs(lfs, given.collect_schema(), keys=keys, on_missing=on_missing)
+    frame = _voting_frame(given, functions, keys)
+    check_types(functions, frame.collect_schema(), cardinality=cardinality)
     failures: tuple[LFFailure, ...] = ()
-    if row_lfs:
+    if any(isinstance(lf, RowFunction) for lf in functions):
         votes, failures = _with_row_functions(
             functions, frame, keys, cardinality, on_error, progress
         )
     else:
-        votes = _collect(_query(engine_lfs, frame, keys))
+        votes = _collect(_query(functions, frame, keys))
     _check_keys(votes, keys)
     names = tuple(lf.name for lf in functions)
-    kind = frame.head(0).to_native()  # tells the user's engine, and keeps no row alive
+    kind = given.head(0).to_native()  # tells the user's engine, and keeps no row alive
     return Votes(nw.from_native(votes), tuple(keys), names, cardinality, kind, failures)
 
 
@@ -102,8 +101,15 @@ def check_lfs(
     on_missing: OnMissing = "error",
 ) -> list[AnyLF]:
     """The functions that can vote on examples with this schema; raises what `apply` raises."""
-    if cardinality < 2 or cardinality > 127:
-        raise LFError(f"cardinality is the number of classes, 2 to 127; got {cardinality}.")
+    functions = kept_lfs(lfs, schema, keys=keys, on_missing=on_missing)
+    check_types(functions, schema, cardinality=cardinality)
+    return functions
+
+
+def kept_lfs(
+    lfs: Sequence[object], schema: Schema, *, keys: Sequence[str], on_missing: OnMissing
+) -> list[AnyLF]:
+    """The functions whose columns the examples have; names and keys are checked on the way."""
     functions = [as_lf(lf) for lf in lfs]
     if not functions:
         raise LFError("There is no labeling function to apply.")
@@ -119,14 +125,29 @@ def check_lfs(
             raise LFError(f"{times} labeling functions have one name: {places}.")
         if name in keys:
             raise LFError(f"A labeling function cannot have the name of the key column {name!r}.")
-    kept, skipped = _kept(functions, schema, on_missing)
-    if skipped:
-        warnings.warn(
-            "Left out, for want of columns: " + "; ".join(skipped) + ".",
-            LabelkitWarning,
-            stacklevel=3,
-        )
-    for lf in kept:
+    lacking = {
+        lf.name: missing
+        for lf in functions
+        if isinstance(lf, LabelingFunction) and (missing := lf.missing_from(schema))
+    }
+    if not lacking:
+        return functions
+    if on_missing != "skip":
+        first = next(lf for lf in functions if lf.name in lacking)
+        more = f" So do {len(lacking) - 1} more LFs." if len(lacking) > 1 else ""
+        raise LFError(f"{first.at}: {missing_columns(lacking[first.name], schema)}{more}")
+    shown = "; ".join(f"{name} ({', '.join(missing)})" for name, missing in lacking.items())
+    if len(lacking) == len(functions):
+        raise LFError(f"No labeling function can run: the examples lack columns for {shown}.")
+    warnings.warn(f"Left out, for want of columns: {shown}.", LabelkitWarning, stacklevel=3)
+    return [lf for lf in functions if lf.name not in lacking]
+
+
+def check_types(lfs: Sequence[AnyLF], schema: Schema, *, cardinality: int) -> None:
+    """Whether conditions fit the types of their columns, and labels the label set."""
+    if not 2 <= cardinality <= 127:
+        raise LFError(f"cardinality is the number of classes, 2 to 127; got {cardinality}.")
+    for lf in lfs:
         if isinstance(lf, LabelingFunction):
             lf.check(schema)
             outside = sorted(label for label in lf.labels if label >= cardinality)
@@ -135,50 +156,64 @@ def check_lfs(
                     f"{lf.at} votes {', '.join(map(str, outside))}, outside the {cardinality} "
                     f"classes 0 … {cardinality - 1}."
                 )
-    return kept
 
 
-def _kept(
-    functions: list[AnyLF], schema: Schema, on_missing: OnMissing
-) -> tuple[list[AnyLF], list[str]]:
-    if on_missing != "skip":
-        return functions, []
-    kept: list[AnyLF] = []
-    skipped = []
-    for lf in functions:
-        missing = lf.missing_from(schema) if isinstance(lf, LabelingFunction) else []
-        if missing:
-            skipped.append(f"{lf.name} ({', '.join(missing)})")
-        else:
-            kept.append(lf)
-    if not kept:
-        raise LFError(
-            f"No labeling function can run: the examples lack columns for {'; '.join(skipped)}."
-        )
-    return kept, skipped
+def _voting_frame(frame: Frame, lfs: Sequence[AnyLF], keys: Sequence[str]) -> Frame:
+    """The examples where their votes are made.
 
-
-def _query(lfs: Sequence[LabelingFunction], frame: Frame, keys: Sequence[str]) -> Frame:
-    """The votes as one query in the engine of the examples.
-
-    Eager frames are voted on by Polars, which takes over the columns that are read (without a copy
-    for numbers); so are regular expressions, whose dialect would depend on the engine otherwise.
+    A lazy query stays in its engine. Eager frames go to Polars, which takes over the columns that
+    are read (without a copy for numbers) and knows the types that pandas calls "object". So do
+    regular expressions, whose dialect would depend on the engine, and row functions, which may
+    read every column.
     """
-    if isinstance(frame, nw.DataFrame) or any(lf.uses_regex for lf in lfs):
-        read = sorted(frozenset().union(*(lf.columns for lf in lfs)) - set(keys))
-        frame = nw.from_native(_to_polars(frame.select([*keys, *read])))
-    table = lazy(frame)
-    schema = table.collect_schema()
-    return table.select(*keys, *vote_exprs(lfs, schema))
-
-
-def _to_polars(frame: Frame) -> pl.LazyFrame:
+    engine_lfs = [lf for lf in lfs if isinstance(lf, LabelingFunction)]
+    by_row = len(engine_lfs) < len(lfs)
+    stays = frame.implementation.is_polars() or (
+        isinstance(frame, nw.LazyFrame) and not any(lf.uses_regex for lf in engine_lfs)
+    )
+    if not by_row:
+        read = frozenset().union(*(lf.columns for lf in engine_lfs)) - set(keys)
+        frame = frame.select([*keys, *sorted(read)])
+    if stays:
+        return lazy(frame)
     try:
-        return to_polars_lazy(frame)
+        table = to_polars_lazy(frame)
     except Exception as error:
         raise LFError(
             f"The examples cannot be read as a table with one type per column: {error}"
         ) from error
+    if frame.implementation.is_pandas_like():
+        table = _with_typed_nulls(table, engine_lfs)
+    return nw.from_native(table)
+
+
+def _with_typed_nulls(table: pl.LazyFrame, lfs: Sequence[LabelingFunction]) -> pl.LazyFrame:
+    """A pandas column without any value has no type: give it one that its conditions can ask."""
+    import polars as pl
+
+    untyped = [n for n, t in table.collect_schema().items() if t in (pl.Null, pl.String)]
+    counted = table.select(pl.col(untyped).count()).collect()
+    for name in [name for name in untyped if not counted[name].item()]:
+        for dtype in (pl.Float64, pl.String, pl.Boolean, pl.Datetime, pl.Date):
+            typed = table.with_columns(pl.lit(None, dtype=dtype).alias(name))
+            schema = nw.from_native(typed).collect_schema()
+            if all(_can_ask(lf, schema) for lf in lfs if name in lf.columns):
+                table = typed
+                break
+    return table
+
+
+def _can_ask(lf: LabelingFunction, schema: Schema) -> bool:
+    try:
+        lf.check(schema)
+    except LFError:
+        return False
+    return True
+
+
+def _query(lfs: Sequence[AnyLF], frame: Frame, keys: Sequence[str]) -> Frame:
+    engine_lfs = [lf for lf in lfs if isinstance(lf, LabelingFunction)]
+    return lazy(frame).select(*keys, *vote_exprs(engine_lfs, frame.collect_schema()))
 
 
 def _collect(query: Frame) -> pl.DataFrame:
@@ -196,7 +231,7 @@ def _with_row_functions(
     """Votes when functions run row by row: all columns are collected, since any may be read."""
     import polars as pl
 
-    examples = _to_polars(frame).collect(engine="streaming")
+    examples = _collect(frame)
     row_lfs = [lf for lf in functions if isinstance(lf, RowFunction)]
     arrays, failures = run_row_functions(
         row_lfs,
@@ -207,8 +242,7 @@ def _with_row_functions(
         progress=progress,
     )
     by_row = {lf.name: pl.Series(lf.name, a) for lf, a in zip(row_lfs, arrays, strict=True)}
-    engine_lfs = [lf for lf in functions if isinstance(lf, LabelingFunction)]
-    by_engine: Any = _collect(_query(engine_lfs, nw.from_native(examples), keys))
+    by_engine = _collect(_query(functions, nw.from_native(examples), keys))
     columns = [by_row[lf.name] if lf.name in by_row else by_engine[lf.name] for lf in functions]
     return examples.select(keys).hstack(columns), failures
 

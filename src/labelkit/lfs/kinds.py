@@ -26,6 +26,7 @@ class Kind(Enum):
     BOOLEAN = "true or false"
     DATE = "a date"
     TIME = "a date and time"
+    MOMENT = "a date and time with a time zone"
     OTHER = "of a type that conditions cannot read"
 
     @property
@@ -65,8 +66,8 @@ def kind_of_dtype(dtype: DType) -> Kind:
         return Kind.BOOLEAN
     if dtype == nw.Date:
         return Kind.DATE
-    if dtype == nw.Datetime:
-        return Kind.TIME
+    if isinstance(dtype, nw.Datetime):
+        return Kind.TIME if dtype.time_zone is None else Kind.MOMENT
     return Kind.OTHER
 
 
@@ -92,7 +93,7 @@ def kind_of_constant(constant: object) -> Kind:
     if isinstance(constant, str):
         return Kind.TEXT
     if isinstance(constant, datetime):
-        return Kind.TIME
+        return Kind.TIME if constant.tzinfo is None else Kind.MOMENT
     if isinstance(constant, date):
         return Kind.DATE
     raise LFError(f"{constant!r} ({type(constant).__name__}) is no value to compare with.")
@@ -100,12 +101,28 @@ def kind_of_constant(constant: object) -> Kind:
 
 def comparable(left: Kind, right: Kind) -> bool:
     """Whether values of these kinds can be compared."""
-    return (left == right and left != Kind.OTHER) or (left.is_number and right.is_number)
+    if left == right:
+        return left != Kind.OTHER
+    return (left.is_number and right.is_number) or {left, right} == {Kind.DATE, Kind.TIME}
+
+
+def common_kind(left: Kind, right: Kind) -> Kind:
+    """The kind as which two comparable values are compared; a date is its midnight."""
+    kinds = {left, right}
+    return next((kind for kind in (Kind.FLOAT, Kind.TIME) if kind in kinds), left)
 
 
 def as_kind(operand: Operand, kind: Kind, schema: Schema) -> nw.Expr:
-    """The operand's value; a whole number as Float64 where ``kind`` asks for a number."""
-    value = operand.value(schema)
-    if kind == Kind.FLOAT and operand.kind(schema) == Kind.INTEGER:
+    """The operand's value, turned into a number or a time where ``kind`` asks for one."""
+    value, own = operand.value(schema), operand.kind(schema)
+    if kind == Kind.FLOAT and own == Kind.INTEGER:
         return value.cast(nw.Float64)
+    if kind == Kind.TIME and own == Kind.DATE:
+        return value.cast(nw.Datetime("us"))
     return value
+
+
+def time_zones(operand: Operand, schema: Schema) -> set[str]:
+    """The time zones of the columns that are read; all moments of a column share one."""
+    types = [schema[name] for name in operand.columns]
+    return {t.time_zone for t in types if isinstance(t, nw.Datetime) and t.time_zone}

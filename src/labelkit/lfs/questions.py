@@ -5,12 +5,23 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import narwhals as nw
 
 from labelkit.errors import LFError
-from labelkit.lfs.kinds import Constant, Kind, Operand, Schema, as_kind, comparable
+from labelkit.lfs.kinds import (
+    Constant,
+    Kind,
+    Operand,
+    Schema,
+    as_kind,
+    common_kind,
+    comparable,
+    time_zones,
+)
 from labelkit.lfs.logic import Condition
 
 Relation = Literal["<", "<=", ">", ">=", "==", "!="]
@@ -48,6 +59,9 @@ class Compare(Condition):
                 f"`{self}` compares unlike things: {self.left} is {left.value}, "
                 f"{self.right} is {right.value}."
             )
+        zones = time_zones(self.left, schema) | time_zones(self.right, schema)
+        if left == Kind.MOMENT and len(zones) > 1:
+            raise LFError(f"`{self}` compares times of several zones: {', '.join(sorted(zones))}.")
 
     def holds(self, schema: Schema) -> nw.Expr:
         return self._ask(self.relation, schema)
@@ -56,9 +70,10 @@ class Compare(Condition):
         return self._ask(_OPPOSITE[self.relation], schema)
 
     def _ask(self, relation: Relation, schema: Schema) -> nw.Expr:
-        kinds = {self.left.kind(schema), self.right.kind(schema)}
-        kind = Kind.FLOAT if Kind.FLOAT in kinds else self.left.kind(schema)
+        kind = common_kind(self.left.kind(schema), self.right.kind(schema))
         left, right = as_kind(self.left, kind, schema), as_kind(self.right, kind, schema)
+        if kind == Kind.MOMENT and not self.right.columns:
+            right = nw.lit(_in_zone(self.right, time_zones(self.left, schema)))
         answer: nw.Expr = _RELATIONS[relation](left, right)
         # Some engines hold that NaN is above all numbers and equals itself, others that every
         # comparison with it is false; `!=` is true for both. Only a NaN that could make the answer
@@ -105,12 +120,17 @@ class OneOf(Condition):
     def _found(self, schema: Schema) -> nw.Expr:
         kind = self.operand.kind(schema)
         values: list[Constant] = list(self.values)
+        value = self.operand.value(schema)
         if kind == Kind.FLOAT:
-            values = [float(value) for value in self.values]  # type: ignore[arg-type]
+            values = [float(v) for v in self.values]  # type: ignore[arg-type]
+            value = value + 0.0  # -0.0 becomes 0.0, which look-ups tell apart on some engines
         elif kind == Kind.INTEGER:
             # A fraction is equal to no whole number.
             values = [int(v) for v in self.values if v == int(v)]  # type: ignore[arg-type]
-        return self.operand.value(schema).is_in(values or [None])
+        elif kind == Kind.MOMENT:
+            zones = time_zones(self.operand, schema)
+            values = [_in_zone(value, zones) for value in self.values]
+        return value.is_in(values or [None])
 
     def holds(self, schema: Schema) -> nw.Expr:
         return (self._found(schema) & known(self.operand, schema)).fill_null(False)
@@ -184,6 +204,13 @@ class TextIs(Condition):
     def __str__(self) -> str:
         shown = f"/{self.pattern}/" if self.uses_regex else repr(self.pattern)
         return f"{self.operand} {self.test} {shown}"
+
+
+def _in_zone(moment: Operand | Constant, zones: set[str]) -> datetime:
+    """A constant moment in the one zone of a column, since some engines compare no others."""
+    constant: Any = getattr(moment, "constant", moment)
+    zoned: datetime = constant.astimezone(ZoneInfo(next(iter(zones))))
+    return zoned
 
 
 def known(operand: Operand, schema: Schema) -> nw.Expr:

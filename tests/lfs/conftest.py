@@ -1,0 +1,44 @@
+"""Frames of every engine with one content, and label matrices to draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+ENGINES = ["polars", "polars_lazy", "pandas", "pandas_arrow", "pyarrow", "duckdb"]
+
+
+@pytest.fixture(scope="session")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def in_engine(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame, str], Any]:
+    """A Polars frame as a frame of the engine named."""
+
+    def build(frame: pl.DataFrame, engine: str) -> Any:
+        if engine == "polars_lazy":
+            return frame.lazy()
+        if engine == "pandas":
+            return frame.to_pandas()
+        if engine == "pandas_arrow":
+            return frame.to_pandas(use_pyarrow_extension_array=True)
+        if engine == "pyarrow":
+            return frame.to_arrow()
+        if engine == "duckdb":
+            return connection.from_arrow(frame.to_arrow())
+        return frame
+
+    return build
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
