@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,44 +82,23 @@ class SmallProject:
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
 
-    def answer(self, round_name: str, *, tasks: Sequence[int] | None = None) -> int:
-        """Answer a round's task file from the truth, as a person's export would; returns how many.
+    def answer(self, round_name: str, *, most: int | None = None) -> int:
+        """Fill in a round's answer sheet from the truth, as a person would; returns how many.
 
-        ``tasks`` numbers the tasks to answer, all unless given.
+        ``most`` answers at most that many tasks, from the top.
         """
-        folder = self.path / "rounds" / round_name
-        asked = json.loads((folder / "tasks.json").read_text(encoding="utf-8"))
-        chosen = asked if tasks is None else [asked[number] for number in tasks]
+        sheet = self.path / "rounds" / round_name / "annotations.csv"
+        with sheet.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
         label_of = {(str(q), str(i)): y for q, i, y in self.truth.iter_rows()}
-        names = ("irrelevant", "relevant")
-        export = [
-            {
-                "data": task["data"],
-                "annotations": [
-                    {
-                        "id": f"{number}-{task['data']['labelkit_key']}",
-                        "completed_by": {"email": "ann@example.org"},
-                        "result": [
-                            {
-                                "from_name": "label",
-                                "to_name": "query",
-                                "type": "choices",
-                                "value": {
-                                    "choices": [
-                                        names[label_of[task["data"]["query"], task["data"]["item"]]]
-                                    ]
-                                },
-                            }
-                        ],
-                        "was_cancelled": False,
-                        "created_at": "2026-01-01T12:00:00+00:00",
-                    }
-                ],
-            }
-            for number, task in enumerate(chosen)
-        ]
-        path = folder / f"annotations-{len(list(folder.glob('annotations-*')))}.json"
-        path.write_text(json.dumps(export), encoding="utf-8")
+        chosen = rows[:most]
+        for row in chosen:
+            row["label"] = ("irrelevant", "relevant")[label_of[row["query"], row["item"]]]
+            row["annotator"] = "ann"
+        with sheet.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
         return len(chosen)
 
 

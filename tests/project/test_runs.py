@@ -45,9 +45,13 @@ def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path):
 
 
 def test_a_run_that_fails_leaves_nothing(tmp_path: Path):
-    with pytest.raises(ValueError, match="in the middle"), build_run(tmp_path / "runs") as build:
-        (build.path / "labels.parquet").write_bytes(b"half")
-        raise ValueError("in the middle")
+    def fails() -> None:
+        with build_run(tmp_path / "runs") as build:
+            (build.path / "labels.parquet").write_bytes(b"half")
+            raise ValueError("in the middle")
+
+    with pytest.raises(ValueError, match="in the middle"):
+        fails()
     assert list((tmp_path / "runs").iterdir()) == []
     assert list_runs(tmp_path / "runs") == ()
 
@@ -68,7 +72,7 @@ def test_a_run_of_another_format_is_refused_with_what_to_do(tmp_path: Path):
     path = _complete(tmp_path)
     newer = replace(MANIFEST, schema_version=99)
     (path / "manifest.json").write_text(newer.to_json(), encoding="utf-8")
-    with pytest.raises(ProjectError, match="format 99.*labelkit label"):
+    with pytest.raises(ProjectError, match=r"format 99.*labelkit label"):
         _ = Run(path).manifest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -132,10 +133,11 @@ def lfs(
     with Output(quiet, as_json, debug) as out:
         from labelkit.project import Project
 
-        analysis = Project(project).lfs(run=run)
+        opened = Project(project)
+        analysis = opened.lfs(run=run)
         out.result["lfs"] = analysis.to_dicts()
         out.table(
-            analysis,
+            _named(analysis, opened.run(run).manifest.label_names),
             title="Labeling functions",
             note="Shares of all examples. Overlaps: another function votes too; conflicts: and "
             "disagrees. Accuracy with its 95 % interval.",
@@ -249,6 +251,14 @@ def _here(command: str, directory: Path) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "none"
+
+
+def _named(analysis: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The analysis with label names in place of numbers, and without what the shares say."""
+    import polars as pl
+
+    votes = pl.Series([", ".join(names[y] for y in ys) for ys in analysis["polarity"].to_list()])
+    return analysis.with_columns(polarity=votes).drop("correct", "incorrect", strict=False)
 
 
 def _label_counts(run: Run) -> pl.DataFrame:

@@ -142,7 +142,9 @@ class Output:
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-        with Progress(*columns, console=self._console(stderr=True), transient=True) as bar:
+        console = self._console(stderr=True)
+        silent = not console.is_terminal
+        with Progress(*columns, console=console, transient=True, disable=silent) as bar:
             task = bar.add_task(doing, total=None)
             yield lambda stage: bar.update(task, description=f"{doing}: {stage}")
 
