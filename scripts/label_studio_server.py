@@ -9,8 +9,10 @@ Ctrl-C stops it, and everything it held is then gone. From Python::
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,7 +51,7 @@ def find_label_studio() -> Path | None:
 
 @contextmanager
 def running_label_studio(program: Path) -> Iterator[LabelStudioServer]:
-    """A server with a fresh database on a free local port, until the block ends.
+    """A server with a database of its own on a free local port, until the block ends.
 
     Raises
     ------
@@ -57,6 +59,8 @@ def running_label_studio(program: Path) -> Iterator[LabelStudioServer]:
         The server ended or did not answer in time; the message ends in its log's last lines.
     """
     with tempfile.TemporaryDirectory(prefix="labelkit-label-studio-") as folder:
+        data = Path(folder) / "data"
+        shutil.copytree(_empty_database(program), data)
         port = _free_port()
         server = LabelStudioServer(
             url=f"http://127.0.0.1:{port}",
@@ -65,38 +69,59 @@ def running_label_studio(program: Path) -> Iterator[LabelStudioServer]:
             token=secrets.token_hex(20),
             log=Path(folder) / "server.log",
         )
-        with server.log.open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own command on our own machine
-                _command(program, server, port),
-                env=_environment(folder),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that its children end with it
-            )
-            try:
-                _wait_until_healthy(process, server)
-                yield server
-            finally:
-                _end(process)
+        user = ["--username", server.username, "--password", server.password]
+        user += ["--user-token", server.token]
+        with _process(program, data, port, server.log, user):
+            yield server
 
 
-def _command(program: Path, server: LabelStudioServer, port: int) -> list[str]:
-    options = {
-        "--internal-host": "127.0.0.1",
-        "--port": str(port),
-        "--username": server.username,
-        "--password": server.password,
-        "--user-token": server.token,
-    }
-    flat = [part for option in options.items() for part in option]
-    return [str(program), "start", "--no-browser", "--enable-legacy-api-token", *flat]
+def _empty_database(program: Path) -> Path:
+    """A data folder whose database is made, but empty; kept beside the program.
+
+    Making it takes Label Studio most of a minute, starting on it a few seconds.
+    """
+    done = program.parent.parent / "labelkit-empty-database"
+    if not done.is_dir():
+        making = Path(tempfile.mkdtemp(prefix=f"{done.name}-", dir=done.parent))
+        with _process(program, making / "data", _free_port(), making / "server.log", []):
+            pass
+        # Two test runs may make it at once; the first to finish is the one that stays.
+        with contextlib.suppress(OSError):
+            os.rename(making / "data", done)
+        shutil.rmtree(making)
+    return done
 
 
-def _environment(folder: str) -> dict[str, str]:
+@contextmanager
+def _process(
+    program: Path, data: Path, port: int, log_path: Path, options: list[str]
+) -> Iterator[None]:
+    data.mkdir(exist_ok=True)
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command on our own machine
+            [*_command(program, port), *options],
+            env=_environment(data),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that its children end with it
+        )
+        try:
+            _wait_until_healthy(process, port, log_path)
+            yield
+        finally:
+            _end(process)
+
+
+def _command(program: Path, port: int) -> list[str]:
+    address = ["--internal-host", "127.0.0.1", "--port", str(port)]
+    return [str(program), "start", "--no-browser", "--enable-legacy-api-token", *address]
+
+
+def _environment(data: Path) -> dict[str, str]:
     return {
         **os.environ,
-        "LABEL_STUDIO_BASE_DATA_DIR": folder,
+        "LABEL_STUDIO_BASE_DATA_DIR": str(data),
         # Nothing of a test leaves this machine.
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
@@ -114,18 +139,18 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], server: LabelStudioServer) -> None:
+def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     # A proxy from the environment must not stand between us and this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with opener.open(f"{server.url}/health", timeout=5) as answer:
+            with opener.open(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    tail = server.log.read_text(errors="replace")[-2000:]
+            time.sleep(0.2)
+    tail = log.read_text(errors="replace")[-2000:]
     raise RuntimeError(f"Label Studio did not start; its log ends:\n{tail}")
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from labelkit.errors import PlatformError
 from labelkit.files import write_text
@@ -70,16 +71,24 @@ class FilesPlatform:
             )
         if mark is not None and mark != spec.uid:
             raise PlatformError(f"The folder {self.folder(name)} belongs to another round.")
-        about = {"uid": spec.uid, "title": spec.title, "label_names": list(spec.label_names)}
-        if spec.instructions:
-            about["instructions"] = spec.instructions
-        write_text(self.folder(name) / "labeling_config.xml", labeling_config(spec) + "\n")
-        write_text(self.folder(name) / "project.json", _dump(about))
+        if mark is None:
+            about = {
+                "uid": spec.uid,
+                # A folder that was lost and written anew has other tasks: its empty sheet must not
+                # read as if everybody had taken their answers back.
+                "made": uuid4().hex[:8],
+                "title": spec.title,
+                "label_names": list(spec.label_names),
+                "instructions": spec.instructions,
+            }
+            write_text(self.folder(name) / "labeling_config.xml", labeling_config(spec) + "\n")
+            write_text(self.folder(name) / "project.json", _dump(about))
         return name
 
     def existing_keys(self, project: str) -> Mapping[str, str]:
         keys = (task_key_of(task) for task in self._tasks(project))
-        return {key: key for key in keys if key is not None}
+        made = self._about(project, "made")
+        return {key: f"{made}/{key}" for key in keys if key is not None}
 
     def push(self, project: str, spec: ProjectSpec, tasks: Sequence[TaskSpec]) -> Mapping[str, str]:
         there = self._tasks(project)
@@ -90,7 +99,8 @@ class FilesPlatform:
             self.folder(project) / "tasks.json",
             _dump([*there, *(task_json(spec, task) for task in tasks)]),
         )
-        return {task.key: task.key for task in tasks}
+        made = self._about(project, "made")
+        return {task.key: f"{made}/{task.key}" for task in tasks}
 
     def cursor(self, project: str) -> str | None:
         return None
@@ -105,7 +115,11 @@ class FilesPlatform:
         for path in sorted(folder.glob("annotations*.csv")):
             for key, answer in sheet.read(path):
                 _merge(found.setdefault(key, {}), [] if answer is None else [answer])
-        yield [TaskAnswers(key, key, tuple(answers.values())) for key, answers in found.items()]
+        made = self._about(project, "made")
+        yield [
+            TaskAnswers(key, f"{made}/{key}", tuple(answers.values()))
+            for key, answers in found.items()
+        ]
 
     def submit(
         self, project: str, spec: ProjectSpec, answers: Sequence[ScriptedAnswer], *, annotator: str
@@ -134,11 +148,14 @@ class FilesPlatform:
         write_text(path, _dump([*there, *new]))
 
     def _mark(self, project: str) -> str | None:
+        return self._about(project, "uid")
+
+    def _about(self, project: str, what: str) -> str | None:
         path = self.folder(project) / "project.json"
         if not path.exists():
             return None
-        mark: str | None = _load(path).get("uid")
-        return mark
+        value: str | None = _load(path).get(what)
+        return value
 
     def _tasks(self, project: str) -> list[dict[str, Any]]:
         if self._mark(project) is None:
