@@ -33,7 +33,7 @@ bench: $(VENV)/.test-installed ## Print the figures that the documentation quote
 	$(BIN)/python benchmarks/lfs.py
 
 docs: $(VENV)/.test-installed ## Write the generated pages of the documentation anew.
-	$(BIN)/python scripts/write_cli_docs.py
+	$(BIN)/python -m labelkit.cli.document > docs/cli.md
 
 clean: ## Remove environments, caches and demo output.
 	rm -rf $(VENV) .venv-label-studio labelkit-demo build dist .pytest_cache .mypy_cache .ruff_cache
