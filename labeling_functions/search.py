@@ -22,14 +22,6 @@ def bought():
 
 
 @labeling_function
-def clicked_but_never_bought():
-    """People who buy from this query's results would have bought this one by now, had it met the
-    need: at the rate of its rivals three purchases or more were due, and none came (chance 5 %)."""
-    rate = col("conversions").mean(over="query") / col("clicks").mean(over="query")
-    return vote(IRRELEVANT, where=(col("conversions") == 0) & (col("clicks") * rate >= 3))
-
-
-@labeling_function
 def attractive_or_not():
     """The click rate, freed from position bias, lies surely above or surely below what the items
     of this query get on average: the whole interval does, so luck is an unlikely reason."""
@@ -41,10 +33,9 @@ def attractive_or_not():
 
 @labeling_function
 def examined_but_never_clicked():
-    """Looked at so often that an ordinary item of this query would have had three clicks or more;
-    it has none, and that happens to an ordinary item in 5 % of cases."""
+    """Looked at so often that an ordinary item of this query would have had its click by now."""
     usual = col("ctr").mean(over="query")
-    return vote(IRRELEVANT, where=(col("clicks") == 0) & (col("exposure") * usual >= 3))
+    return vote(IRRELEVANT, where=(col("clicks") == 0) & (col("exposure") * usual >= 1))
 
 
 @labeling_function
@@ -55,23 +46,30 @@ def read_for_long():
 
 @labeling_function
 def left_at_once():
-    """Everybody who clicked was back within ten seconds: the title promised what the page lacks."""
-    return vote(IRRELEVANT, where=(col("clicks") >= 1) & (col("dwell_max") < 10))
+    """Everybody who clicked was back within ten seconds: the title promised what the page lacks.
+    Yet a click is a good sign in itself, so this holds only of items clicked less than usual."""
+    usual = col("ctr").mean(over="query")
+    return vote(
+        IRRELEVANT,
+        where=(col("clicks") > 0) & (col("dwell_max") < 10) & (col("ctr") < usual),
+    )
 
 
 @labeling_function
 def passed_over():
-    """A click further down shows that the eye went past this item (Joachims 2002): an item that is
-    passed over three times as often as it is chosen, and three times at least, is not wanted."""
-    return vote(IRRELEVANT, where=(col("skips") >= 3) & (col("skips") >= 3 * col("clicks")))
+    """A click further down shows that the eye went past this item (Joachims 2002); twice passed
+    and never chosen is more than an oversight."""
+    return vote(IRRELEVANT, where=(col("skips") >= 2) & (col("clicks") == 0))
 
 
 @labeling_function
 def chosen_by_several_people():
-    """One person may click by mistake or by taste; three independent people seldom do, unless the
-    query's other items draw more people still."""
+    """One person may click by mistake or by taste, independent people seldom do: and of those who
+    looked, more chose this than chose the query's other items."""
+    usual = col("users").mean(over="query") / col("exposure").mean(over="query")
     return vote(
-        RELEVANT, where=(col("users") >= 3) & (col("users") >= col("users").mean(over="query"))
+        RELEVANT,
+        where=(col("users") >= 2) & (col("users") / col("exposure") > 1.5 * usual),
     )
 
 

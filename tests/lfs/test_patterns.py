@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from labelkit.errors import LFError
 from labelkit.lfs import Coding, LFCounts, Moments, Patterns, Votes
 
+# The machine is shared: how long one example takes says nothing.
+unhurried = settings(deadline=None, max_examples=50)
 MATRICES = st.tuples(st.integers(0, 30), st.integers(1, 45), st.integers(2, 6)).flatmap(
     lambda shape: st.tuples(
         hnp.arrays(np.int8, shape[:2], elements=st.integers(-1, shape[2] - 1)), st.just(shape[2])
@@ -28,6 +30,7 @@ def same(a: Patterns, b: Patterns) -> bool:
     return np.array_equal(a.rows, b.rows) and np.array_equal(a.counts, b.counts)
 
 
+@unhurried
 @given(MATRICES)
 def test_codes_and_rows_of_votes_tell_the_same(drawn):
     L, k = drawn
@@ -35,6 +38,7 @@ def test_codes_and_rows_of_votes_tell_the_same(drawn):
     assert np.array_equal(coding.decode(coding.encode(L)), L)
 
 
+@unhurried
 @given(MATRICES)
 def test_the_engine_and_numpy_make_the_same_codes(drawn):
     L, k = drawn
@@ -42,12 +46,14 @@ def test_the_engine_and_numpy_make_the_same_codes(drawn):
     assert np.array_equal(votes.codes, votes.coding.encode(L))
 
 
+@unhurried
 @given(MATRICES)
 def test_patterns_are_the_unique_rows_in_lexicographic_order(drawn):
     L, k = drawn
     assert same(Votes.from_matrix(L, cardinality=k).patterns, brute_patterns(L))
 
 
+@unhurried
 @given(MATRICES)
 def test_patterns_and_their_index_give_the_matrix_back(drawn):
     L, k = drawn
@@ -63,6 +69,7 @@ def test_a_row_that_is_no_pattern_is_refused():
             patterns.index(coding.encode(np.ones((1, m), dtype=np.int8)), coding)
 
 
+@unhurried
 @given(MATRICES, st.data())
 def test_patterns_of_two_parts_add_up_to_those_of_the_whole(drawn, data):
     L, _ = drawn
@@ -73,6 +80,7 @@ def test_patterns_of_two_parts_add_up_to_those_of_the_whole(drawn, data):
     assert both.n == len(L)
 
 
+@unhurried
 @given(MATRICES, st.data())
 def test_moments_and_lf_counts_of_two_parts_add_up_to_those_of_the_whole(drawn, data):
     L, k = drawn
@@ -88,6 +96,7 @@ def test_moments_and_lf_counts_of_two_parts_add_up_to_those_of_the_whole(drawn, 
     assert np.array_equal(counted.conflicts, at_once.conflicts)
 
 
+@unhurried
 @given(MATRICES, st.randoms(use_true_random=False))
 def test_the_order_of_rows_is_irrelevant_and_permuting_lfs_permutes_moments(drawn, random):
     L, k = drawn
@@ -100,6 +109,7 @@ def test_the_order_of_rows_is_irrelevant_and_permuting_lfs_permutes_moments(draw
     assert np.array_equal(permuted.counts, moments.counts[np.ix_(places, places)])
 
 
+@unhurried
 @given(MATRICES)
 def test_moments_count_pairs_of_votes_one_by_one(drawn):
     L, k = drawn

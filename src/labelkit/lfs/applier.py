@@ -242,9 +242,11 @@ def _with_row_functions(
         progress=progress,
     )
     by_row = {lf.name: pl.Series(lf.name, a) for lf, a in zip(row_lfs, arrays, strict=True)}
-    by_engine = _collect(_query(functions, nw.from_native(examples), keys))
-    columns = [by_row[lf.name] if lf.name in by_row else by_engine[lf.name] for lf in functions]
-    return examples.select(keys).hstack(columns), failures
+    if len(row_lfs) < len(functions):
+        by_engine = _collect(_query(functions, nw.from_native(examples), keys))
+        by_row |= {lf.name: by_engine[lf.name] for lf in functions if lf.name not in by_row}
+    columns = [by_row[lf.name] for lf in functions]
+    return pl.DataFrame([*(examples[key] for key in keys), *columns]), failures
 
 
 def _check_keys(votes: pl.DataFrame, keys: Sequence[str]) -> None:

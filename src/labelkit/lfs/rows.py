@@ -188,5 +188,5 @@ def _warn(tallies: list[_Tally], size: int, n: int) -> None:
         f"Python: {speeds}. That costs {cost} for these {n:,} rows. Written with vote(...) and "
         "col(...), they would run in the engine, at millions of rows a second.",
         RowFunctionWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
