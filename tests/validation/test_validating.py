@@ -222,6 +222,15 @@ def test_rounds_in_the_gold_are_pooled():
     assert "40 certain, 40 sampled" in row["method"]
 
 
+def test_round_ten_comes_after_round_two():
+    pool = world()
+    gold = gold_of(pool, inclusion_probability=0.2)[::5]
+    names = pl.Series("round", ["round-2", "round-10"] * 40)
+    numbers = pl.Series("round", [2, 10] * 40)
+    by_name = lk.validate(pool, gold.with_columns(names)).frame
+    assert by_name.rows() == lk.validate(pool, gold.with_columns(numbers)).frame.rows()
+
+
 # Baselines
 
 

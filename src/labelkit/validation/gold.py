@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ class Gold:
         label        (n,) int64 classes 0 … k-1
         relevance    (n,) float64 grades ≥ 0 for NDCG; the label where no grades are given
         probability  (n,) float64 in (0, 1], inclusion probabilities; None when the gold has none
-        round        (n,) int64, rounds numbered in time; None when the gold has none
+        round        (n,) int64, rounds numbered in time (names in natural order); None without any
     """
 
     keys: pl.DataFrame
@@ -102,7 +103,9 @@ def read_gold(gold: NativeFrame, *, keys: Sequence[str], cardinality: int) -> Go
         rounds = frame["round"]
         if rounds.is_null().any():
             raise GoldError("Column 'round' of the gold labels has rows without a value.")
-        number = np.unique(rounds.to_numpy(), return_inverse=True)[1].astype(np.int64)
+        names = rounds.to_list()
+        place = {name: at for at, name in enumerate(sorted(set(names), key=_natural))}
+        number = np.array([place[name] for name in names], dtype=np.int64)
     return Gold(table, label, relevance, probability, number)
 
 
@@ -143,6 +146,12 @@ def find_rows(
         raise GoldError(f"{where.capitalize()} hold the key {example} more than once.")
     found = joined.sort("__row__")["__at__"]
     return found.cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _natural(name: object) -> list[tuple[int, int, str]]:
+    """Sort key under which "round-2" comes before "round-10", and 2 before 10."""
+    parts = re.split(r"(\d+)", str(name))
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
 
 
 def _numbers(frame: nw.DataFrame[Any], column: str, table: pl.DataFrame) -> FloatArray:
