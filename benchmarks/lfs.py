@@ -104,30 +104,48 @@ def main(n: int) -> None:
     warnings.simplefilter("ignore", RowFunctionWarning)
     warnings.filterwarnings("ignore", message="Input has data type", category=FutureWarning)
     names = ("labelkit", "polars", "narwhals", "snorkel", "pandas", "numpy")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
-          + ", ".join(f"{name} {version(name)}" for name in names))  # fmt: skip
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
+        + ", ".join(f"{name} {version(name)}" for name in names)
+    )
     line(f"{N_LFS} LFs", "peer", "ours", "peer/ours")
 
     frame, lfs = examples(n), expression_lfs()
+    # First, while the allocator has nothing to reuse.
+    size = frame.estimated_size() / 2**30
+    peak = peak_over_start(lambda: apply(lfs, frame, keys=KEYS))
+    line(
+        f"{n:,} rows: memory above the input (GiB; peer: the input)",
+        f"{size:.2f}",
+        f"{peak:.2f}",
+        f"{size / peak:.1f}" if peak else "-",
+    )
+
     hand, ours = best(lambda: by_hand(frame)), best(lambda: apply(lfs, frame, keys=()))
     keyed = best(lambda: apply(lfs, frame, keys=KEYS))
     line(f"{n:,} rows, by hand in Polars (s)", f"{hand:.3f}", f"{ours:.3f}", f"{hand / ours:.2f}")
-    line("  … with the check that no key repeats (s)", f"{hand:.3f}", f"{keyed:.3f}",
-         f"{hand / keyed:.2f}")  # fmt: skip
-    size = frame.estimated_size() / 2**30
-    peak = peak_over_start(lambda: apply(lfs, frame, keys=KEYS))
-    line("  … memory above the input (GiB; peer: the input)", f"{size:.2f}", f"{peak:.2f}",
-         f"{size / peak:.1f}" if peak else "-")  # fmt: skip
-
+    line(
+        "  … with the check that no key repeats (s)",
+        f"{hand:.3f}",
+        f"{keyed:.3f}",
+        f"{hand / keyed:.2f}",
+    )
     few = frame.head(SNORKEL_ROWS).to_pandas()
     applier, theirs = PandasLFApplier(row_lfs()), row_lfs()
     slow = best(lambda: applier.apply(few, progress_bar=False), repeats=1)
     rows = best(lambda: apply(theirs, few, keys=KEYS), repeats=2)
-    line(f"Snorkel's LFs on {SNORKEL_ROWS:,} pandas rows (rows/s)",
-         f"{SNORKEL_ROWS / slow:,.0f}", f"{SNORKEL_ROWS / rows:,.0f}", f"{slow / rows:.1f}")  # fmt: skip
-    line("same logic: PandasLFApplier against expressions (rows/s)",
-         f"{SNORKEL_ROWS / slow:,.0f}", f"{n / keyed:,.0f}",
-         f"{slow / SNORKEL_ROWS * n / keyed:,.0f}")  # fmt: skip
+    line(
+        f"Snorkel's LFs on {SNORKEL_ROWS:,} pandas rows (rows/s)",
+        f"{SNORKEL_ROWS / slow:,.0f}",
+        f"{SNORKEL_ROWS / rows:,.0f}",
+        f"{slow / rows:.1f}",
+    )
+    line(
+        "same logic: PandasLFApplier against expressions (rows/s)",
+        f"{SNORKEL_ROWS / slow:,.0f}",
+        f"{n / keyed:,.0f}",
+        f"{slow / SNORKEL_ROWS * n / keyed:,.0f}",
+    )
     assert np.array_equal(
         applier.apply(few, progress_bar=False), apply(lfs, pd.DataFrame(few), keys=KEYS).matrix
     ), "the two sides must vote alike"
@@ -138,8 +156,12 @@ def main(n: int) -> None:
     began = time.perf_counter()
     analyze(votes)
     ours_s = time.perf_counter() - began
-    line(f"analysis of {n:,} rows (s; peer scaled from {len(matrix):,})",
-         f"{theirs_s:.2f}", f"{ours_s:.2f}", f"{theirs_s / ours_s:.1f}")  # fmt: skip
+    line(
+        f"analysis of {n:,} rows (s; peer scaled from {len(matrix):,})",
+        f"{theirs_s:.2f}",
+        f"{ours_s:.2f}",
+        f"{theirs_s / ours_s:.1f}",
+    )
 
 
 if __name__ == "__main__":
