@@ -66,6 +66,13 @@ class Trec:
     def topics(self) -> list[str]:
         return sorted(self.grades["query"].unique())
 
+    def ask(self, examples: pl.DataFrame) -> lk.Votes:
+        """What the labeling functions say of some of the examples."""
+        with warnings.catch_warnings():
+            # The log has no purchases, so two functions are left out; that is what is asked for.
+            warnings.simplefilter("ignore", lk.LabelkitWarning)
+            return lk.apply(self.lfs, examples, on_missing="skip")
+
 
 @dataclass(frozen=True)
 class Split:
@@ -114,6 +121,14 @@ def read_trec(folder: Path) -> Trec:
     return Trec(bias, lfs, examples, texts, grades)
 
 
+def halves(trec: Trec, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The examples of a random half of the judged topics, and those of the other half."""
+    topics = np.random.default_rng(seed).permutation(trec.topics)
+    here, there = topics[: len(topics) // 2], topics[len(topics) // 2 :]
+    query = pl.col("query")
+    return trec.examples.filter(query.is_in(here)), trec.examples.filter(query.is_in(there))
+
+
 def play_split(
     trec: Trec,
     seed: int,
@@ -124,16 +139,8 @@ def play_split(
     audit_share: float = 0.5,
 ) -> Split:
     """Label half of the topics, ask about it, learn, and measure on the other half."""
-    shuffled = np.random.default_rng(seed).permutation(trec.topics)
-    asked, untouched = shuffled[: len(shuffled) // 2], shuffled[len(shuffled) // 2 :]
-    here = trec.examples.filter(pl.col("query").is_in(asked))
-    there = trec.examples.filter(pl.col("query").is_in(untouched))
-    with warnings.catch_warnings():
-        # The log has no purchases, so two functions are left out; that is what is asked for.
-        warnings.simplefilter("ignore", lk.LabelkitWarning)
-        votes = lk.apply(trec.lfs, here, on_missing="skip")
-        votes_there = lk.apply(trec.lfs, there, on_missing="skip")
-
+    here, there = halves(trec, seed)
+    votes, votes_there = trec.ask(here), trec.ask(there)
     model = lk.LabelModel(seed=seed).fit(votes)
     # People can only be asked where the script knows an answer.
     pool = model.label(votes).join(trec.grades.select(KEYS), on=KEYS, how="semi")
@@ -157,7 +164,7 @@ def play_split(
     judged = weak.join(trec.grades.select(KEYS), on=KEYS, how="semi")
     baselines = _baselines(there.join(trec.grades.select(KEYS), on=KEYS, how="semi"))
     baselines[ASKED] = taught.label(votes_there)
-    truth = trec.grades.filter(pl.col("query").is_in(untouched))
+    truth = trec.grades.join(there.select(KEYS), on=KEYS, how="semi")
     report = lk.validate(judged, truth, baselines=baselines)
     frame = report.frame.with_columns(labels=pl.col("labels").replace("weak labels", WEAK))
     return Split(frame.filter(pl.col("metric").is_in(METRICS)), gold.height)
@@ -266,12 +273,6 @@ def naver(options: argparse.Namespace) -> None:
                 "session": "session_id",
             },
         )
-        config = Path(directory) / "labelkit.toml"
-        text = config.read_text(encoding="utf-8")
-        # 90 pages list a document twice: those rows are set aside, and counted.
-        text = text.replace('# on_bad_rows = "error"', 'on_bad_rows = "quarantine"')
-        config.write_text(text, encoding="utf-8")
-        project = lk.Project(directory)
         start = time.perf_counter()
         run = project.label()
         seconds = time.perf_counter() - start
@@ -290,18 +291,16 @@ def naver(options: argparse.Namespace) -> None:
         grades = pl.read_csv(folder / "relevance.csv.gz").select(
             query="query_id", item="url_id", grade="relevance"
         )
+        rate = pl.col("clicks") / pl.col("impressions")
         checked = (
             run.labels()
-            .join(
-                run.evidence().select(*KEYS, raw_ctr=pl.col("clicks") / pl.col("impressions")),
-                on=KEYS,
-            )
+            .join(run.evidence().select(*KEYS, "ctr", raw_ctr=rate), on=KEYS)
             .join(grades, on=KEYS)
         )
-        print(f"\nMean by grade, {checked.height} graded examples only")
-        print(
-            checked.group_by("grade").agg(pl.len(), pl.col("p_1", "raw_ctr").mean()).sort("grade")
-        )
+        print(f"\nMeans by grade, on the {checked.height} graded examples of the log")
+        means = pl.col("raw_ctr", "ctr", "p_1", "covered").mean()
+        with pl.Config(float_precision=3, tbl_hide_dataframe_shape=True):
+            print(checked.group_by("grade").agg(pl.len(), means).sort("grade"))
 
 
 def demo(options: argparse.Namespace) -> None:
