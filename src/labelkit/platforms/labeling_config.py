@@ -23,7 +23,7 @@ def labeling_config(spec: ProjectSpec) -> str:
 
     >>> from labelkit.rounds import DisplayField, ProjectSpec
     >>> spec = ProjectSpec("u", "t", ("no", "yes"), (DisplayField("query", "query", True),))
-    >>> print(labeling_config(spec).splitlines()[-3].strip())
+    >>> print(labeling_config(spec).splitlines()[-4].strip())
     <Choice value="yes" hotkey="2"/>
     """
     lines = ['<View className="labelkit">', _STYLE]
@@ -33,7 +33,7 @@ def labeling_config(spec: ProjectSpec) -> str:
     lines += ["  </View>", '  <View className="labelkit-answer">']
     target = object_name(spec)
     lines += [
-        f'    <Choices name="{CHOICES}" toName={quoteattr(target)} choice="single" '
+        f'    <Choices name="{CHOICES}" toName={quoteattr(target)} choice="single-radio" '
         'showInLine="true" required="true" requiredMessage="Choose a label, or skip the task.">'
     ]
     for place, name in enumerate(spec.label_names):
@@ -64,6 +64,15 @@ def _shown(field: DisplayField) -> list[str]:
 
 # Label Studio puts the style into the page as it stands: it is a constant, nothing is filled in.
 _STYLE = """  <Style>
-    .labelkit-example { max-width: 60rem; }
-    .labelkit-answer { max-width: 60rem; margin-top: 1rem; }
+    .labelkit { max-width: 52rem; }
+    .labelkit-key { display: inline-block; vertical-align: top; margin-right: 2.5rem; }
+    .labelkit-key, .labelkit-text { margin-bottom: 0.75rem; }
+    .labelkit h4 { margin: 0 !important; font-size: 0.75rem; font-weight: 500; opacity: 0.65; }
+    .labelkit .lsf-object, .labelkit .lsf-richtext__container, .labelkit .lsf-richtext__line {
+      margin: 0 !important; padding: 0 !important; }
+    .labelkit .lsf-richtext__container { font-size: 1rem; line-height: 1.5; }
+    .labelkit-key .lsf-richtext__container { font-size: 1.125rem; font-weight: 600; }
+    .labelkit-answer { margin-top: 0.5rem; padding-top: 1rem; border-top: 1px solid #8884; }
+    .labelkit-answer .lsf-choice { margin: 0 0.75rem 0.5rem 0; padding: 0.5rem 1rem;
+      border: 1px solid #8886; border-radius: 0.5rem; font-size: 1rem; }
   </Style>"""
