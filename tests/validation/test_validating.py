@@ -332,6 +332,12 @@ def test_gold_that_cannot_be_meant_is_refused(columns, message):
         lk.validate(pool, gold_of(pool).with_columns(**given))
 
 
+def test_gold_of_one_query_cannot_speak_about_others():
+    pool = world()
+    with pytest.raises(GoldError, match="one value of 'query'"):
+        lk.validate(pool, gold_of(pool)[:8])
+
+
 def test_frames_without_the_needed_columns_are_refused_by_name():
     pool = world()
     with pytest.raises(GoldError, match="no key column 'item'"):
