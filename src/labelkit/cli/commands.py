@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from labelkit.project import Run
 
 
+# More rows than a terminal shows at once are left to the report.
+MOST_ROWS = 24
+
+
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(help="Where to make the project.")] = Path("."),
@@ -231,7 +235,10 @@ def demo(
         out.result.update({"report": str(path), "headline": result.headline})
         out.result["tables"] = {table.name: table.frame.to_dicts() for table in result.tables}
         for table in result.tables:
-            out.table(table.frame, title=table.title, note=table.note)
+            if len(table.frame) <= MOST_ROWS:
+                out.table(table.frame, title=table.title, note=table.note)
+            else:
+                out.say(f"{table.title}: {len(table.frame)} rows, in the report.")
         out.say()
         out.say(result.headline)
         out.say(f"\nReport: {path.resolve()}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from labelkit.report.sheets import sheet
 
@@ -18,9 +18,11 @@ def rich_table(frame: pl.DataFrame, *, title: str = "") -> Table:
     from rich.text import Text
 
     cells = sheet(frame)
+    side: Literal["left", "right"]
     table = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left")
     for name, numeric in zip(cells.header, cells.numeric, strict=True):
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        side = "right" if numeric else "left"
+        table.add_column(Text(name), justify=side, overflow="fold", no_wrap=numeric)
     for row in cells.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

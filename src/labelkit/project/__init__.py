@@ -12,6 +12,7 @@ In the order in which data meets them:
 - ``tables``    the user's own tables: joined onto evidence, shown to people
 - ``labeling``  log → … → labels, as one run
 - ``gold``      fitted on gold, and yet measured on it honestly
+- ``measuring`` what a run's labels are worth, also on gold that they learned from
 - ``manifest``  what a run read, what made it, what it wrote
 - ``runs``      run directories: built aside, renamed when complete
 - ``project``   ``Project``: all verbs of the command line

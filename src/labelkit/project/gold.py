@@ -17,6 +17,7 @@ from labelkit.lfs import Votes
 if TYPE_CHECKING:
     import polars as pl
 
+FloatArray = npt.NDArray[np.float64]
 N_FOLDS = 5
 KEYS = ["query", "item"]
 
@@ -55,6 +56,11 @@ def crossfit(
     A model that was fitted with a gold label has been told the answer; measured on it, it would
     flatter itself. Whole queries go to one fold, since examples of one query resemble each other.
 
+    Each fold's model has its own calibration and class balance, which a fold with many positives
+    leaves low: probabilities of different models must not be ranked against each other (the AUC of
+    merged folds is biased downwards, Parker et al. 2007). ``rank`` is comparable: the place of the
+    example's probability among all examples, under the model that gave it.
+
     Parameters
     ----------
     model : the label model as configured; cloned for each fold
@@ -62,7 +68,12 @@ def crossfit(
 
     Returns
     -------
-    Keys and weak labels, one row per gold example, sorted by key.
+    Keys, weak labels and ``rank`` in [0, 1] (of ``p_1``), one row per gold example, sorted by key.
+
+    References
+    ----------
+    Parker, Günter & Bedo (2007), Stratification bias in low signal microarray studies, BMC
+    Bioinformatics 8:326.
     """
     import polars as pl
 
@@ -73,8 +84,21 @@ def crossfit(
         rest, held_out = gold.filter(~inside), gold.filter(inside)
         fresh = LabelModel(**model.get_params())
         fresh.fit(votes, gold=rest if len(rest) else None, class_balance=class_balance)
-        parts.append(pl.DataFrame(fresh.label(votes_of(votes, held_out))))
+        labels = pl.DataFrame(fresh.label(votes_of(votes, held_out)))
+        parts.append(labels.with_columns(rank=_rank(labels["p_1"].to_numpy(), fresh, votes)))
     return pl.concat(parts).sort(KEYS)
+
+
+def _rank(p: FloatArray, model: LabelModel, votes: Votes) -> FloatArray:
+    """Mid-rank of ``p`` among the model's probabilities of class 1 for all examples, in [0, 1]."""
+    patterns = votes.patterns
+    pool = np.round(model.predict_proba(patterns.rows)[:, 1], 9)
+    order = np.argsort(pool, kind="stable")
+    below = np.concatenate([[0], np.cumsum(patterns.counts[order])])
+    # The same votes may differ in the last bit when they are computed in another batch.
+    left = np.searchsorted(pool[order], np.round(p, 9) - 1e-8)
+    right = np.searchsorted(pool[order], np.round(p, 9) + 1e-8)
+    return np.asarray((below[left] + below[right]) / 2 / below[-1])
 
 
 def folds(gold: pl.DataFrame, seed: int) -> npt.NDArray[np.int64]:
@@ -109,11 +133,11 @@ def unflattered(labels: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     labels : keys and weak labels of all examples
-    held_out : what ``crossfit`` gave, for some of them
+    held_out : keys of some of them, and columns to take the place of those in ``labels``
 
     Returns
     -------
     A frame like ``labels``, in the same order.
     """
-    columns = [name for name in labels.columns if name not in KEYS]
-    return labels.update(held_out.select(*KEYS, *columns), on=KEYS, how="left")
+    columns = [name for name in labels.columns if name in held_out.columns]
+    return labels.update(held_out.select(columns), on=KEYS, how="left")

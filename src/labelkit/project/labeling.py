@@ -74,9 +74,14 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
     config = job.config
     with (
         build_run(job.directory / "runs", progress=progress) as build,
-        # Hashing reads the files that the engine reads, at the same time, on one thread beside it.
+        # Hashing and writing need neither the engine nor Python: they run beside what comes next.
         ThreadPoolExecutor(max_workers=1) as beside,
     ):
+
+        def write(frame: NativeFrame, name: str) -> None:
+            writes.append(beside.submit(_polars(frame).write_parquet, build.path / name))
+
+        writes: list[Future[None]] = []
         paths = find_files(resolve(config.log.paths, job.directory))
         hashes = beside.submit(_hash_inputs, job, paths)
         with build.stage("reading and checking the log"):
@@ -93,9 +98,12 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
             bias = _bias(config, job.seed).fit(log)
         with build.stage("gathering evidence"):
             examples = _examples(log, bias, job)
+            write(bias.propensities_, "propensities.parquet")
+            write(examples, "evidence.parquet")
         with build.stage("asking the labeling functions"):
             lfs, skipped = _usable(job, examples)
             votes = apply(lfs, examples, keys=KEYS, cardinality=len(config.labels.names))
+            write(votes.to_native(), "votes.parquet")
             gold = match_gold(job.gold, examples)
             analysis = _polars(analyze(votes, gold=gold if len(gold) else None))
         with build.stage("fitting the label model"):
@@ -105,24 +113,22 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
             )
             model.fit(votes, gold=gold if len(gold) else None, class_balance=balance)
             labels = _polars(model.label(votes))
+            write(labels, "labels.parquet")
             held_out = (
                 crossfit(model, votes, gold, class_balance=balance, seed=job.seed)
                 if len(gold)
                 else None
             )
         with build.stage("writing the run"):
-            _polars(bias.propensities_).write_parquet(build.path / "propensities.parquet")
-            _polars(votes.to_native()).write_parquet(build.path / "votes.parquet")
-            examples.write_parquet(build.path / "evidence.parquet")
-            labels.write_parquet(build.path / "labels.parquet")
-            analysis = _with_estimates(analysis, _polars(model.lf_accuracies_))
-            analysis.write_parquet(build.path / "lf_analysis.parquet")
+            write(_with_estimates(analysis, _polars(model.lf_accuracies_)), "lf_analysis.parquet")
             write_text(build.path / "label_model.json", _model_json(model, config, votes))
             if held_out is not None:
-                gold.write_parquet(build.path / "gold.parquet")
-                held_out.write_parquet(build.path / "crossfit.parquet")
+                write(gold, "gold.parquet")
+                write(held_out, "crossfit.parquet")
             if log.summary.n_quarantined:
                 os.replace(job.directory / QUARANTINE, build.path / QUARANTINE)
+            for written in writes:
+                written.result()
         n_covered = int(labels["covered"].sum())
         counts = Counts(
             n_impressions=log.summary.n_impressions,

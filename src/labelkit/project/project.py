@@ -294,28 +294,17 @@ class Project:
         GoldError
             There is no gold label for this run.
         """
-        from labelkit.project.gold import match_gold, unflattered
-        from labelkit.validation import validate
+        from labelkit.project.gold import match_gold
+        from labelkit.project.measuring import measure
 
         chosen = self.run(run)
-        labels = chosen.labels()
-        gold = match_gold(self.gold(), labels)
+        gold = match_gold(self.gold(), chosen.labels())
         if gold.is_empty():
             raise GoldError(
                 "There is no gold label yet to validate on. Ask people: `labelkit round plan`, "
                 "`labelkit round push`, and when they have labeled `labelkit round pull`."
             )
-        if chosen.has("crossfit"):
-            labels = unflattered(labels, chosen.table("crossfit"))
-        baselines = {}
-        if len(chosen.manifest.label_names) == 2:
-            # The naive reading: what was clicked is relevant, as likely as its click rate.
-            evidence = chosen.evidence()
-            labels = labels.with_columns(raw_ctr=evidence["clicks"] / evidence["impressions"])
-            baselines["naive clicks"] = "raw_ctr"
-        report = validate(
-            labels, self._in_time(gold), baselines=baselines, seed=self.config.run.seed
-        )
+        report = measure(chosen, self._in_time(gold), seed=self.config.run.seed)
         chosen.save_validation(report)
         return report
 
