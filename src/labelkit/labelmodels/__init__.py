@@ -10,6 +10,7 @@ In the order in which data meets them::
     statistics    unique vote rows with counts, gold on them
     base          the contract, and the shell that all models share
     majority      MajorityVote       onecoin  OneCoin       moments  SnorkelMoments
+    snorkel_sgd   Snorkel's own solver, step by step
     posterior     what every fit ends in: scores, calibration, probabilities
     calibration   scale and shift from gold
     prediction    probabilities, ties, the table of weak labels
@@ -21,7 +22,8 @@ In the order in which data meets them::
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.model import LabelModel
+from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
 from labelkit.labelmodels.posterior import Posterior
 
-__all__ = ["LabelModel", "MajorityVote", "OneCoin", "Posterior", "VoteModel"]
+__all__ = ["LabelModel", "MajorityVote", "OneCoin", "Posterior", "SnorkelMoments", "VoteModel"]

@@ -8,18 +8,21 @@ expressions are the same for all models, and live here.
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.engine import NativeFrame
+from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LabelModelError, NotFittedError
-from labelkit.labelmodels.calibration import calibrate
+from labelkit.files import write_text
+from labelkit.labelmodels.calibration import calibrate_on
 from labelkit.labelmodels.intervals import accuracy_table
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
 from labelkit.labelmodels.prediction import TieBreak, break_ties, label_table, probabilities
@@ -34,12 +37,10 @@ from labelkit.labelmodels.statistics import (
 )
 from labelkit.lfs import Votes
 
+if TYPE_CHECKING:
+    import polars as pl
 
-@dataclass(frozen=True)
-class FittedScorer:
-    """What a model's own fit hands to the shell: scores, before any calibration on gold."""
-
-    scorer: Scorer
+FORMAT = 1
 
 
 class VoteModel(ABC):
@@ -57,7 +58,8 @@ class VoteModel(ABC):
     lf_accuracies_ : frame with ``lf``, ``accuracy``, ``low``, ``high``
     """
 
-    method: ClassVar[str]
+    # Each replicate of the bootstrap refits the model: dear models take fewer.
+    _n_replicates: int = 100
 
     def __init__(self, *, cardinality: int, seed: int) -> None:
         self.cardinality = cardinality
@@ -68,12 +70,14 @@ class VoteModel(ABC):
     @abstractmethod
     def _fit_scorer(
         self, statistics: VoteStatistics, balance: FloatArray, gold: GoldSample | None
-    ) -> FittedScorer:
+    ) -> Scorer:
         """Fit to votes (and gold, if the model can use it) and return class scores."""
 
-    def _resampled_scores(self, statistics: VoteStatistics, balance: FloatArray) -> FloatArray:
-        """Scores (p, k) as if fitted to resampled counts; by default those of the fit."""
-        return self.posterior_.scorer.scores(statistics)
+    def _refitter(
+        self, statistics: VoteStatistics, balance: FloatArray
+    ) -> Callable[[VoteStatistics], Scorer] | None:
+        """How to fit again, quickly, to resampled counts; None if there is nothing to fit."""
+        return None
 
     # --- fitting ------------------------------------------------------------------------------
 
@@ -110,7 +114,7 @@ class VoteModel(ABC):
         sample = None if gold is None else gold_sample(votes, gold)
         balance = None if class_balance is None else np.asarray(class_balance, float)
         self._fit_statistics(statistics, sample, balance)
-        self._native = votes.native if votes.native is not None else votes.frame
+        self._native: NativeFrame = votes.frame if votes.native is None else votes.native
         return self
 
     def _fit_statistics(
@@ -123,20 +127,17 @@ class VoteModel(ABC):
             balance = gold.balance(self.cardinality)
         else:
             balance = np.full(self.cardinality, 1 / self.cardinality)
-        fitted = self._fit_scorer(statistics, balance, gold)
+        scorer = self._fit_scorer(statistics, balance, gold)
         calibration = Calibration.identity(self.cardinality)
         if gold is not None:
-            scores = fitted.scorer.scores(statistics)[gold.pattern]
-            # An example without votes has the balance as its answer, calibrated or not.
-            voted = statistics.covered[gold.pattern]
-            calibration = calibrate(scores[voted], gold.label[voted])
+            calibration = calibrate_on(scorer, statistics, gold)
         self.class_balance_ = balance
-        self.posterior_ = Posterior(fitted.scorer, calibration, balance)
+        self.posterior_ = Posterior(scorer, calibration, balance)
         self.lf_names_ = statistics.lf_names
         self.n_examples_ = round(statistics.n)
         self.n_gold_ = 0 if gold is None else len(gold)
         self._statistics: VoteStatistics | None = statistics
-        self.__dict__.pop("_accuracies", None)
+        self._accuracies: pl.DataFrame | None = None
 
     # --- prediction ---------------------------------------------------------------------------
 
@@ -182,17 +183,64 @@ class VoteModel(ABC):
         Bootstrap over examples through their vote patterns; computed when first asked for.
         """
         self._check_fitted()
-        if "_accuracies" not in self.__dict__:
+        if self._accuracies is None:
             if self._statistics is None:
-                raise NotFittedError("This model was loaded without its LF accuracies.")
+                raise NotFittedError("This model was saved without its LF accuracies.")
             self._accuracies = accuracy_table(
                 self._statistics,
                 self.posterior_,
-                lambda resampled: self._resampled_scores(resampled, self.class_balance_),
+                lambda sample: self._refitter(sample, self.class_balance_),
+                n_replicates=self._n_replicates,
                 seed=self.seed,
-                native=self._native,
             )
-        return self._accuracies
+        return to_native_like(nw.from_native(self._accuracies), self._native)
+
+    # --- saving -------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that prediction needs, and the LF accuracies, as plain JSON values."""
+        self._check_fitted()
+        accuracies = self.lf_accuracies_
+        return {
+            "format": FORMAT,
+            "model": type(self).__name__,
+            "params": _plain(self.get_params()),
+            "lf_names": list(self.lf_names_),
+            "n_examples": self.n_examples_,
+            "n_gold": self.n_gold_,
+            "posterior": self.posterior_.to_dict(),
+            "lf_accuracies": collect(nw.from_native(accuracies)).to_polars().to_dicts(),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Self:
+        """The model that `to_dict` described; it predicts to the last bit what the other did."""
+        import polars as pl
+
+        if plain.get("format") != FORMAT or plain.get("model") != cls.__name__:
+            raise LabelModelError(
+                f"This is a saved {plain.get('model', 'something else')} of format "
+                f"{plain.get('format')}; {cls.__name__} reads its own kind of format {FORMAT}."
+            )
+        model = cls(**plain["params"])
+        model.posterior_ = Posterior.from_dict(plain["posterior"])
+        model.class_balance_ = model.posterior_.balance
+        model.lf_names_ = tuple(plain["lf_names"])
+        model.n_examples_, model.n_gold_ = plain["n_examples"], plain["n_gold"]
+        model._statistics = None
+        schema = {"lf": pl.String} | dict.fromkeys(("accuracy", "low", "high"), pl.Float64)
+        model._accuracies = pl.DataFrame(plain["lf_accuracies"], schema=schema)
+        model._native = model._accuracies
+        return model
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model as JSON."""
+        write_text(Path(path), json.dumps(self.to_dict(), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model that `save` wrote."""
+        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
 
     # --- scikit-learn's manners ---------------------------------------------------------------
 
@@ -247,6 +295,11 @@ class VoteModel(ABC):
                 f"{', '.join(missing) or 'none'} and have {', '.join(unknown) or 'none'} beside. "
                 "Fit it to them first."
             )
-        return Votes(
-            votes.frame, votes.keys, self.lf_names_, votes.cardinality, votes.native, votes.errors
-        )
+        return replace(votes, lf_names=self.lf_names_)
+
+
+def _plain(params: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: np.asarray(value).tolist() if isinstance(value, np.ndarray) else value
+        for name, value in params.items()
+    }

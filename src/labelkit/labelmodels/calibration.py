@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelkit.labelmodels.posterior import Calibration, normalised
-from labelkit.labelmodels.statistics import FloatArray, IntArray
+from labelkit.labelmodels.posterior import Calibration, Scorer, normalised
+from labelkit.labelmodels.statistics import FloatArray, GoldSample, IntArray, VoteStatistics
 
 # The scale stays positive, so that calibration never turns the order of examples round.
 _SMALLEST_SCALE = 0.02
+
+
+def calibrate_on(scorer: Scorer, statistics: VoteStatistics, gold: GoldSample) -> Calibration:
+    """Calibration of a fitted scorer on the gold examples that have a vote.
+
+    The others are left out: their answer is the class balance, calibrated or not.
+    """
+    voted = statistics.covered[gold.pattern]
+    if not voted.any():
+        return Calibration.identity(statistics.cardinality)
+    scores = scorer.scores(statistics)[gold.pattern[voted]]
+    return calibrate(scores, gold.label[voted])
 
 
 def calibrate(

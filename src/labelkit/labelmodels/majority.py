@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labelkit.labelmodels.base import FittedScorer, VoteModel
+from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.posterior import VoteShares
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
 
@@ -22,13 +22,11 @@ class MajorityVote(VoteModel):
     seed : for bootstrap intervals and the tie policy "true-random"
     """
 
-    method = "majority"
-
     def __init__(self, cardinality: int = 2, *, seed: int = 0) -> None:
         super().__init__(cardinality=cardinality, seed=seed)
 
     def _fit_scorer(
         self, statistics: VoteStatistics, balance: FloatArray, gold: GoldSample | None
-    ) -> FittedScorer:
+    ) -> VoteShares:
         smoothing = 0.0 if gold is None else _SMOOTHING_WITH_GOLD
-        return FittedScorer(VoteShares(balance, smoothing))
+        return VoteShares(balance, smoothing)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Callable
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 from labelkit.errors import LabelModelError
-from labelkit.labelmodels.auto import choose
-from labelkit.labelmodels.base import FittedScorer, VoteModel
+from labelkit.labelmodels.auto import (
+    MIN_LFS,
+    Choice,
+    FitScorer,
+    Method,
+    choose_by_gold,
+    choose_by_votes,
+)
+from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.majority import MajorityVote
+from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
+from labelkit.labelmodels.posterior import Scorer
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
 
 MethodName: TypeAlias = Literal["auto", "majority", "onecoin", "snorkel"]
@@ -20,19 +30,18 @@ class LabelModel(VoteModel):
     Parameters
     ----------
     cardinality : number of classes k ≥ 2
-    method : "auto" picks from what the votes can carry and says why; "majority", "onecoin" and
-        "snorkel" are `MajorityVote`, `OneCoin` and `SnorkelMoments` with their defaults
-    seed : for bootstrap intervals and the tie policy "true-random"
+    method : "auto" picks from what the votes can carry, and from gold where there is enough, and
+        says why; "majority", "onecoin" and "snorkel" are `MajorityVote`, `OneCoin` and
+        `SnorkelMoments` with their defaults
+    seed : for bootstrap intervals, cross-validation on gold and the tie policy "true-random"
 
     Attributes
     ----------
     method_ : the method that was fitted
     reason_ : one sentence on why
-    model_ : the fitted model of that method
+    model_ : the model of that method, with what it learned (not kept when saved)
     class_balance_, lf_accuracies_, posterior_, lf_names_ : as in every label model
     """
-
-    method: str  # type: ignore[misc]
 
     def __init__(self, cardinality: int = 2, method: MethodName = "auto", *, seed: int = 0) -> None:
         super().__init__(cardinality=cardinality, seed=seed)
@@ -40,19 +49,48 @@ class LabelModel(VoteModel):
 
     def _fit_scorer(
         self, statistics: VoteStatistics, balance: FloatArray, gold: GoldSample | None
-    ) -> FittedScorer:
-        if self.method not in get_args(MethodName):
-            methods = ", ".join(map(repr, get_args(MethodName)))
-            raise LabelModelError(f"method={self.method!r} is none of {methods}.")
-        if self.method == "auto":
-            choice = choose(statistics, gold)
-            self.method_, self.reason_ = choice.method, choice.reason
-        else:
-            self.method_, self.reason_ = self.method, "asked for by name"
-        models = {"majority": MajorityVote, "onecoin": OneCoin}
-        self.model_ = models[self.method_](self.cardinality, seed=self.seed)
+    ) -> Scorer:
+        choice = self._choose(statistics, balance, gold)
+        self.method_, self.reason_ = choice.method, choice.reason
+        self.model_ = self._model(choice.method)
+        self._n_replicates = self.model_._n_replicates
         return self.model_._fit_scorer(statistics, balance, gold)
 
-    def _resampled_scores(self, statistics: VoteStatistics, balance: FloatArray) -> FloatArray:
-        self.model_.posterior_ = self.posterior_
-        return self.model_._resampled_scores(statistics, balance)
+    def _choose(
+        self, statistics: VoteStatistics, balance: FloatArray, gold: GoldSample | None
+    ) -> Choice:
+        if self.method not in get_args(MethodName):
+            known = ", ".join(map(repr, get_args(MethodName)))
+            raise LabelModelError(f"method={self.method!r} is none of {known}.")
+        if self.method != "auto":
+            return Choice(self.method, "asked for by name")
+        if gold is None:
+            return choose_by_votes(statistics)
+        methods: list[Method] = ["onecoin", "majority"]
+        if statistics.m >= MIN_LFS:
+            methods.append("snorkel")
+        candidates: dict[Method, FitScorer] = {
+            method: self._model(method)._fit_scorer for method in methods
+        }
+        return choose_by_gold(statistics, gold, balance, candidates, seed=self.seed)
+
+    def _model(self, method: Method) -> VoteModel:
+        if method == "majority":
+            return MajorityVote(self.cardinality, seed=self.seed)
+        if method == "onecoin":
+            return OneCoin(self.cardinality, seed=self.seed)
+        return SnorkelMoments(self.cardinality, seed=self.seed)
+
+    def _refitter(
+        self, statistics: VoteStatistics, balance: FloatArray
+    ) -> Callable[[VoteStatistics], Scorer] | None:
+        return self.model_._refitter(statistics, balance)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"method": self.method_, "reason": self.reason_}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Self:
+        model = super().from_dict(plain)
+        model.method_, model.reason_ = plain["method"], plain["reason"]
+        return model

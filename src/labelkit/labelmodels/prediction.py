@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.engine import NativeFrame, to_native_like
+from labelkit.engine import NativeFrame, to_native_like, to_polars_lazy
 from labelkit.errors import LabelModelError
 from labelkit.labelmodels.posterior import Posterior
 from labelkit.labelmodels.statistics import FloatArray, VoteStatistics
 from labelkit.lfs import Votes
+
+if TYPE_CHECKING:
+    import polars as pl
 
 TieBreak: TypeAlias = Literal["first", "abstain", "random", "true-random"]
 
@@ -41,7 +44,7 @@ def break_ties(
         policies = ", ".join(map(repr, get_args(TieBreak)))
         raise LabelModelError(f"tie_break={tie_break!r} is none of {policies}.")
     top = proba >= proba.max(axis=1, keepdims=True) - TIE
-    best = top.argmax(axis=1).astype(np.int64)
+    best: npt.NDArray[np.int64] = top.argmax(axis=1).astype(np.int64)
     tied = np.flatnonzero(top.sum(axis=1) > 1)
     if tie_break == "abstain":
         best[tied] = -1
@@ -56,30 +59,48 @@ def break_ties(
 
 
 def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
-    """Keys, ``p_0`` …, ``label``, ``margin``, ``covered``, sorted by key, in the user's kind."""
+    """Keys, ``p_0`` …, ``label``, ``margin``, ``covered``, sorted by key, in the user's kind.
+
+    Each unique row of votes is worked out once; examples look theirs up. Keys are sorted by
+    Polars whatever the engine, so that all engines give the same order.
+    """
+    import polars as pl
+
     statistics = VoteStatistics.of(votes)
     proba = posterior.proba(statistics)
     two_best = np.partition(proba, -2, axis=1)[:, -2:]
-    per_row = {f"p_{y}": proba[:, y] for y in range(proba.shape[1])}
-    per_row["label"] = break_ties(proba)
-    per_row["margin"] = two_best[:, 1] - two_best[:, 0]
-    per_row["covered"] = statistics.covered
-    index = votes.pattern_index
-    keys = votes.key_frame
-    columns = {name: values[index] for name, values in per_row.items()}
-    native = nw.get_native_namespace(keys)
-    table = nw.from_dict(columns, backend=native)
+    unique = pl.DataFrame(
+        {f"p_{y}": proba[:, y] for y in range(proba.shape[1])}
+        | {
+            "label": break_ties(proba),
+            "margin": two_best[:, 1] - two_best[:, 0],
+            "covered": statistics.covered,
+        }
+    )
+    table = unique[votes.pattern_index]
     if votes.keys:
-        table = _sorted_by_key(nw.concat([keys, _like_index(table, keys)], how="horizontal"), votes)
-    return to_native_like(table, votes.frame if votes.native is None else votes.native)
+        keys = to_polars_lazy(votes.key_frame).collect()
+        table = _sorted_by_key(pl.concat([keys, table], how="horizontal"), list(votes.keys))
+    return to_native_like(
+        nw.from_native(table), votes.frame if votes.native is None else votes.native
+    )
 
 
-def _like_index(table: nw.DataFrame[object], keys: nw.DataFrame[object]) -> nw.DataFrame[object]:
-    return nw.maybe_align_index(table, nw.maybe_reset_index(keys))
+def _sorted_by_key(table: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Sorted by keys, and by the rest where keys repeat, so that row order never shows."""
+    import polars as pl
 
-
-def _sorted_by_key(table: nw.DataFrame[object], votes: Votes) -> nw.DataFrame[object]:
-    return table.sort(*votes.keys)
+    # A table that is in order already, as evidence is, proves it at the cost of one comparison.
+    falls, equal = pl.lit(False), pl.lit(True)
+    for key in keys:
+        above = pl.col(key).shift(1)
+        falls = falls | (equal & (pl.col(key) < above))
+        equal = equal & pl.col(key).eq_missing(above)
+    if table.select(falls.any()).item():
+        table = table.sort(keys)
+    if table.select(equal.slice(1).any()).item():
+        table = table.sort(table.columns)
+    return table
 
 
 def _snorkel_hash(row: int) -> int:

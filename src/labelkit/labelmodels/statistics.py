@@ -98,7 +98,8 @@ class VoteStatistics:
 
         voted = self.rows != ABSTAIN
         columns = (np.arange(self.m) * self.cardinality + self.rows)[voted]
-        start = np.concatenate([[0], np.cumsum(voted.sum(axis=1))])
+        ends = np.cumsum(voted.sum(axis=1))
+        start = np.concatenate([np.zeros(1, dtype=ends.dtype), ends])
         shape = (len(self.rows), self.m * self.cardinality)
         return csr_array((np.ones(len(columns)), columns, start), shape=shape)
 
@@ -132,12 +133,12 @@ class VoteStatistics:
         summed = np.asarray(self.transposed @ mass)
         return summed.reshape(self.m, self.cardinality, *mass.shape[1:])
 
-    def reweighted(self, counts: FloatArray) -> VoteStatistics:
-        """The same rows with other counts, sharing what was computed from the rows."""
-        other = VoteStatistics(self.rows, counts, self.cardinality, self.lf_names)
-        for name in ("onehot", "transposed", "covered"):
-            if name in self.__dict__:
-                other.__dict__[name] = self.__dict__[name]
+    def drawn(self, counts: FloatArray) -> VoteStatistics:
+        """The rows whose ``counts`` (p,) are positive, with these counts."""
+        kept = np.flatnonzero(counts)
+        other = VoteStatistics(self.rows[kept], counts[kept], self.cardinality, self.lf_names)
+        # Cutting the indicators is cheaper than making them again.
+        other.__dict__["onehot"] = self.onehot[kept]
         return other
 
     @classmethod
@@ -188,9 +189,8 @@ def gold_sample(votes: Votes, gold: NativeFrame) -> GoldSample:
     """
     labels = align_gold(votes, gold)
     known = np.flatnonzero(labels != ABSTAIN)
-    weight = np.ones(len(known))
-    if not isinstance(gold, np.ndarray | list | tuple):
-        weight = _inverse_probabilities(votes, gold, known)
+    array = isinstance(gold, np.ndarray | list | tuple)
+    weight = np.ones(len(known)) if array else _inverse_probabilities(votes, gold, known)
     return GoldSample(
         pattern=np.asarray(votes.pattern_index[known], dtype=np.intp),
         label=labels[known].astype(np.intp),
@@ -198,7 +198,9 @@ def gold_sample(votes: Votes, gold: NativeFrame) -> GoldSample:
     )
 
 
-def _inverse_probabilities(votes: Votes, gold: NativeFrame, known: IntArray) -> FloatArray:
+def _inverse_probabilities(
+    votes: Votes, gold: NativeFrame, known: npt.NDArray[np.signedinteger]
+) -> FloatArray:
     import narwhals as nw
     import polars as pl
 
