@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from labelkit.platforms.files import FilesPlatform
 from labelkit.platforms.label_studio import LabelStudio
-from labelkit.platforms.labeling_config import labeling_config
 from labelkit.platforms.scripted import ScriptedAnnotator
 
-__all__ = ["FilesPlatform", "LabelStudio", "ScriptedAnnotator", "labeling_config"]
+__all__ = ["FilesPlatform", "LabelStudio", "ScriptedAnnotator"]

@@ -35,7 +35,7 @@ class PushResult:
 
 @dataclass(frozen=True)
 class PullResult:
-    """What a pull brought; pulled again with nothing new, every count but the last two is zero.
+    """What a pull brought; with nothing new, nothing is new, changed, withdrawn or unreadable.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class PullResult:
     n_withdrawn_annotations : annotations that were deleted on the platform
     n_skipped : of the new and changed, those in which the annotator skipped the task
     n_unreadable : of the new and changed, those that hold no label of the round (see ``problems``)
-    n_foreign : tasks in the project that are not of this round; left alone
+    n_foreign : tasks that the platform sent along but that are not of this round; left alone
     n_answered_tasks : tasks of the round with at least one answer, after this pull
     n_tasks : tasks of the round
     problems : one sentence for each of the first few unreadable annotations
