@@ -57,7 +57,7 @@ def run_duckdb(log: Path) -> dict[str, object]:
         start = time.perf_counter()
         duckdb.sql(f"CREATE OR REPLACE TABLE t AS SELECT {keys}, {sums} FROM {source} GROUP BY ALL")
         seconds.append(time.perf_counter() - start)
-        groups.append(duckdb.sql("SELECT count(*) FROM t").fetchone()[0])
+        groups.append(duckdb.sql("SELECT count(*) FROM t").fetchall()[0][0])
     return {"seconds": sum(seconds), "each": seconds, "groups": groups}
 
 
