@@ -151,10 +151,10 @@ def test_a_function_that_the_log_cannot_serve_is_left_out_only_where_that_is_all
     assert refused.exit_code == 3
     assert "bought" in refused.stderr
     assert "conversions" in refused.stderr
-    small_project.append('[lfs]\nmissing_columns = "skip"\n')
+    small_project.append('[lfs]\non_missing = "skip"\n')
     went_on = run("label")
     assert went_on.exit_code == 0
-    assert "Did without bought: the log has no conversions" in went_on.stderr
+    assert "Left out, for want of columns: bought (conversions)" in went_on.stderr
     assert "bought" not in pl.read_parquet(_runs(small_project.path)[0] / "votes.parquet").columns
 
 
@@ -228,7 +228,7 @@ def test_init_makes_a_project_that_labels_its_log(small_project, tmp_path):
     labeled = CliRunner().invoke(app, ["label", "--project", str(new), "--json"])
     assert labeled.exit_code == 0, labeled.stderr
     assert json.loads(labeled.stdout)["counts"]["n_impressions"] == 30_000
-    assert "Did without" in labeled.stderr, "the log has no conversions, and that is said"
+    assert "Left out, for want of columns: bought" in labeled.stderr, "the log has no conversions, and that is said"
     twice = CliRunner().invoke(app, ["init", str(new)])
     assert twice.exit_code == 3
     assert CliRunner().invoke(app, ["init", str(tmp_path / "x"), "--column", "q"]).exit_code == 2

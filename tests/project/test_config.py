@@ -47,7 +47,7 @@ query = "q id"
 names = ["no", "maybe", "yes"]
 [lfs]
 modules = ["rules.first", "rules.second"]
-missing_columns = "skip"
+on_missing = "skip"
 [tables.items]
 path = "items.parquet"
 keys = ["item"]

@@ -105,8 +105,6 @@ def label(
                 f"{counts.n_quarantined:,} bad rows were set aside in "
                 f"{run.path / 'quarantine.parquet'}."
             )
-        for lf in run.manifest.skipped_lfs:
-            out.warn(f"Did without {lf.name}: the log has no {', '.join(lf.columns)}.")
         for finding in run.manifest.bias.findings:
             if finding.level != "fine":
                 out.say(f"Position bias, {finding.name}: {finding.message}")

@@ -57,12 +57,12 @@ class LFsConfig:
 
     Parameters
     ----------
-    missing_columns : "error" stops when a function reads a column that is not there; "skip" goes
+    on_missing : "error" stops when a function reads a column that is not there; "skip" goes
         on without the function, and says so
     """
 
     modules: tuple[str, ...] = ("labeling_functions",)
-    missing_columns: Literal["error", "skip"] = "error"
+    on_missing: Literal["error", "skip"] = "error"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ import narwhals as nw
 
 from labelkit.bias import PositionBias
 from labelkit.engine import NativeFrame, collect
-from labelkit.errors import ProjectError
 from labelkit.evidence import available, evidence
 from labelkit.files import write_text
 from labelkit.labelmodels import LabelModel
@@ -101,8 +100,14 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
             write(bias.propensities_, "propensities.parquet")
             write(examples, "evidence.parquet")
         with build.stage("asking the labeling functions"):
-            lfs, skipped = _usable(job, examples)
-            votes = apply(lfs, examples, keys=KEYS, cardinality=len(config.labels.names))
+            votes = apply(
+                job.lfs,
+                examples,
+                keys=KEYS,
+                cardinality=len(config.labels.names),
+                on_missing=config.lfs.on_missing,
+            )
+            skipped = _skipped(job, votes, examples)
             write(votes.to_native(), "votes.parquet")
             gold = match_gold(job.gold, examples)
             analysis = _polars(analyze(votes, gold=gold if len(gold) else None))
@@ -140,7 +145,7 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
             n_covered=n_covered,
             n_gold=len(gold),
         )
-        _write_manifest(build, job, log, bias, counts, hashes, lfs, skipped)
+        _write_manifest(build, job, log, bias, counts, hashes, skipped)
     return Run(job.directory / "runs" / build.id)
 
 
@@ -219,12 +224,12 @@ def _write_manifest(
     bias: PositionBias,
     counts: Counts,
     hashes: Future[tuple[FileFact, ...]],
-    lfs: Sequence[AnyLF],
     skipped: tuple[SkippedLF, ...],
 ) -> None:
     with build.stage("hashing what was read and written"):
         inputs = hashes.result()
         outputs = build.outputs()
+    left_out = {lf.name for lf in skipped}
     findings = tuple(Finding(f.name, f.level, f.message) for f in bias.diagnostics_)
     manifest = Manifest(
         run=build.id,
@@ -235,7 +240,7 @@ def _write_manifest(
         bias=BiasFact(bias.method_, bias.reason_, bool(bias.identifiable_), findings),
         unchecked=log.summary.unchecked,
         inputs=inputs,
-        lfs=tuple(lf_fact(lf) for lf in lfs),
+        lfs=tuple(lf_fact(lf) for lf in job.lfs if lf.name not in left_out),
         skipped_lfs=skipped,
         stages=tuple(build.stages),
         outputs=outputs,
@@ -257,23 +262,13 @@ def lf_fact(lf: AnyLF) -> LFFact:
     )
 
 
-def _usable(job: Job, examples: pl.DataFrame) -> tuple[list[AnyLF], tuple[SkippedLF, ...]]:
-    """The LFs whose columns are there, and those to do without where the project allows it."""
-    if job.config.lfs.missing_columns == "error":
-        return list(job.lfs), ()
-    usable, skipped = [], []
-    for lf in job.lfs:
-        missing = sorted(lf.columns - set(examples.columns)) if _tells_columns(lf) else []
-        if missing:
-            skipped.append(SkippedLF(lf.name, tuple(missing)))
-        else:
-            usable.append(lf)
-    if not usable:
-        raise ProjectError(
-            "Every labeling function reads columns that are not there: "
-            + "; ".join(f"{lf.name} reads {', '.join(lf.columns)}" for lf in skipped)
-        )
-    return usable, tuple(skipped)
+def _skipped(job: Job, votes: Votes, examples: pl.DataFrame) -> tuple[SkippedLF, ...]:
+    """The LFs that were left out, with the columns for want of which they were."""
+    return tuple(
+        SkippedLF(lf.name, tuple(sorted(lf.columns - set(examples.columns))))
+        for lf in job.lfs
+        if _tells_columns(lf) and lf.name not in votes.lf_names
+    )
 
 
 def _tells_columns(lf: AnyLF) -> TypeGuard[LabelingFunction]:
