@@ -57,7 +57,8 @@ def scan_files(files: Sequence[Path], engine: str) -> nw.LazyFrame[Any]:
             f"Known endings: {', '.join(FORMATS)}, and .gz behind a text format."
         )
     (kind,) = formats
-    paths = [str(file) for file in files]
+    # Engines take a path for a glob; these are files, whatever characters their names have.
+    paths = [glob.escape(str(file)) for file in files]
     try:
         if engine == "polars":
             return lazy(_scan_polars(kind or "", paths))

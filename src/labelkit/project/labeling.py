@@ -172,7 +172,7 @@ def _examples(log: InteractionLog, bias: PositionBias, job: Job) -> pl.DataFrame
         )
     columns = {"impressions", "clicks"} | (needed & set(can))
     frame = _polars(evidence(log, bias, columns=columns)).sort(KEYS)
-    return join_tables(frame, job.config.tables, job.directory, columns=needed - columns)
+    return join_tables(frame, job.config.tables, job.directory, columns=needed)
 
 
 def columns_read(lfs: Sequence[AnyLF]) -> set[str] | None:
