@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,9 +29,8 @@ TIME_BAR = 3.0
 
 def run_labelkit(directory: Path) -> dict[str, object]:
     """One whole labeling run, timed from the outside of ``Project.label``."""
-
-    import labelkit.labelmodels
-    import labelkit.validation  # noqa: F401 - imports are not part of the job
+    for name in ("polars", "scipy.optimize", "scipy.sparse.csgraph", "scipy.special"):
+        import_module(name)
     from labelkit.project import Project
 
     project = Project(directory)
