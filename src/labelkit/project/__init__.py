@@ -13,6 +13,7 @@ In the order in which data meets them:
 - ``labeling``  log → … → labels, as one run
 - ``gold``      fitted on gold, and yet measured on it honestly
 - ``measuring`` what a run's labels are worth, also on gold that they learned from
+- ``provenance`` where a run comes from: hashes, functions, settings without secrets
 - ``manifest``  what a run read, what made it, what it wrote
 - ``runs``      run directories: built aside, renamed when complete
 - ``project``   ``Project``: all verbs of the command line

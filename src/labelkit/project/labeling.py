@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,13 +28,12 @@ from labelkit.project.manifest import (
     Counts,
     FileFact,
     Finding,
-    LFFact,
     Manifest,
     SkippedLF,
-    plain,
     versions,
 )
-from labelkit.project.runs import MANIFEST, Progress, Run, RunBuilder, build_run, file_fact
+from labelkit.project.provenance import input_facts, lf_fact, settings
+from labelkit.project.runs import MANIFEST, Progress, Run, RunBuilder, build_run
 from labelkit.project.tables import join_tables, table_columns
 
 if TYPE_CHECKING:
@@ -82,7 +79,7 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
 
         writes: list[Future[None]] = []
         paths = find_files(resolve(config.log.paths, job.directory))
-        hashes = beside.submit(_hash_inputs, job, paths)
+        hashes = beside.submit(input_facts, paths, config, job.directory)
         with build.stage("reading and checking the log"):
             log = read_log(
                 list(paths),
@@ -211,12 +208,6 @@ def _model_json(model: LabelModel, config: Config, votes: Votes) -> str:
     return json.dumps(description, indent=2, ensure_ascii=False) + "\n"
 
 
-def _hash_inputs(job: Job, paths: Sequence[Path]) -> tuple[FileFact, ...]:
-    tables = [job.directory / table.path for table in job.config.tables.values()]
-    there = [path for path in tables if path.is_file()]
-    return tuple(file_fact(path, job.directory) for path in [*paths, *there])
-
-
 def _write_manifest(
     build: RunBuilder,
     job: Job,
@@ -245,21 +236,9 @@ def _write_manifest(
         stages=tuple(build.stages),
         outputs=outputs,
         versions=versions(),
-        config=_without_secrets(plain(job.config)),
+        config=settings(job.config),
     )
     write_text(build.path / MANIFEST, manifest.to_json())
-
-
-def lf_fact(lf: AnyLF) -> LFFact:
-    """What the manifest keeps of a labeling function."""
-    rule = str(lf.ballot) if isinstance(lf, LabelingFunction) else "a Python function of one row"
-    return LFFact(
-        name=lf.name,
-        doc=" ".join(lf.doc.split()),
-        rule=rule,
-        where=lf.where_defined,
-        source_sha256=hashlib.sha256(lf.source.encode("utf-8")).hexdigest(),
-    )
 
 
 def _skipped(job: Job, votes: Votes, examples: pl.DataFrame) -> tuple[SkippedLF, ...]:
@@ -273,10 +252,3 @@ def _skipped(job: Job, votes: Votes, examples: pl.DataFrame) -> tuple[SkippedLF,
 
 def _tells_columns(lf: AnyLF) -> TypeGuard[LabelingFunction]:
     return isinstance(lf, LabelingFunction)
-
-
-def _without_secrets(config: object) -> dict[str, object]:
-    """The settings without passwords that stand in URLs (``postgresql://user:secret@host``)."""
-    text = re.sub(r"(://[^/:@\"]*):[^/@\"]*@", r"\1:***@", json.dumps(config))
-    hidden: dict[str, object] = json.loads(text)
-    return hidden
