@@ -11,6 +11,7 @@ In the order in which data meets them::
     base          the contract, and the shell that all models share
     majority      MajorityVote       onecoin  OneCoin       moments  SnorkelMoments
     snorkel_sgd   Snorkel's own solver, step by step
+    redundancy    LFs that repeat each other share their weight
     posterior     what every fit ends in: scores, calibration, probabilities
     calibration   scale and shift from gold
     prediction    probabilities, ties, the table of weak labels

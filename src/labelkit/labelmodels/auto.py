@@ -86,8 +86,10 @@ def choose_by_gold(
             "choose by)",
         )
     seen = gold.take(voted)
+    # The scores must not have seen the gold that they are judged by, so none is given.
+    nothing = gold.take(np.arange(0))
     losses = {
-        method: held_out_losses(fit(statistics, balance, gold), statistics, seen, balance, seed)
+        method: held_out_losses(fit(statistics, balance, nothing), statistics, seen, balance, seed)
         for method, fit in candidates.items()
     }
     usual = losses[preferred.method]

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LabelModelError, NotFittedError
 from labelkit.files import write_text
-from labelkit.labelmodels.calibration import calibrate_on
+from labelkit.labelmodels.calibration import answer_without_votes, calibrate_on
 from labelkit.labelmodels.intervals import accuracy_table
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
 from labelkit.labelmodels.prediction import TieBreak, break_ties, label_table, probabilities
@@ -52,7 +52,7 @@ class VoteModel(ABC):
     Attributes
     ----------
     posterior_ : `Posterior`, all that prediction needs
-    class_balance_ : (k,) share of each class that the model took as given
+    class_balance_ : (k,) share of each class: as given, or else estimated from gold, or uniform
     lf_names_ : names of the LFs that it was fitted to, in order
     n_examples_, n_gold_ : how much it was fitted to
     lf_accuracies_ : frame with ``lf``, ``accuracy``, ``low``, ``high``
@@ -94,7 +94,8 @@ class VoteModel(ABC):
         votes_or_L : `Votes`, or Snorkel's label matrix L (n, m), -1 abstains
         gold : frame with the key columns, ``label`` and perhaps ``inclusion_probability``, or an
             array (n,) with -1 where there is no gold
-        class_balance : (k,) shares of the classes; by default from gold, or else uniform
+        class_balance : (k,) shares of the classes, if they are known; uniform unless given, and
+            corrected by gold where there is any
 
         Raises
         ------
@@ -121,18 +122,20 @@ class VoteModel(ABC):
         self, statistics: VoteStatistics, gold: GoldSample | None, balance: FloatArray | None
     ) -> None:
         gold = gold if gold is not None and len(gold) else None
+        # Gold's estimate of the balance is not used for fitting to votes: from a hundred labels it
+        # is noisy, and it moves the LFs' accuracies; the calibration's shift carries it instead.
+        assumed: FloatArray = np.full(self.cardinality, 1 / self.cardinality)
         if balance is not None:
-            balance = checked_balance(balance, self.cardinality)
-        elif gold is not None:
-            balance = gold.balance(self.cardinality)
-        else:
-            balance = np.full(self.cardinality, 1 / self.cardinality)
-        scorer = self._fit_scorer(statistics, balance, gold)
-        calibration = Calibration.identity(self.cardinality)
+            assumed = checked_balance(balance, self.cardinality)
+        scorer = self._fit_scorer(statistics, assumed, gold)
+        calibration, unvoted = Calibration.identity(self.cardinality), assumed
         if gold is not None:
             calibration = calibrate_on(scorer, statistics, gold)
-        self.class_balance_ = balance
-        self.posterior_ = Posterior(scorer, calibration, balance)
+            unvoted = answer_without_votes(calibration, assumed, statistics, gold)
+        estimated = gold is not None and balance is None
+        self.class_balance_ = gold.balance(self.cardinality) if gold and estimated else assumed
+        self._assumed_balance = assumed
+        self.posterior_ = Posterior(scorer, calibration, unvoted)
         self.lf_names_ = statistics.lf_names
         self.n_examples_ = round(statistics.n)
         self.n_gold_ = 0 if gold is None else len(gold)
@@ -167,7 +170,8 @@ class VoteModel(ABC):
         -------
         Frame with the key columns, ``p_0`` … ``p_{k-1}``, ``label`` (the most probable class, the
         lowest on a tie), ``margin`` (largest minus second largest probability) and ``covered``
-        (whether any LF voted; where none did, the probabilities are the class balance).
+        (whether any LF voted; where none did, all examples get one answer: the class balance, or
+        what gold says of them).
         """
         return label_table(self._known(votes), self.posterior_)
 
@@ -189,7 +193,7 @@ class VoteModel(ABC):
             self._accuracies = accuracy_table(
                 self._statistics,
                 self.posterior_,
-                lambda sample: self._refitter(sample, self.class_balance_),
+                lambda sample: self._refitter(sample, self._assumed_balance),
                 n_replicates=self._n_replicates,
                 seed=self.seed,
             )
@@ -208,6 +212,7 @@ class VoteModel(ABC):
             "lf_names": list(self.lf_names_),
             "n_examples": self.n_examples_,
             "n_gold": self.n_gold_,
+            "class_balance": self.class_balance_.tolist(),
             "posterior": self.posterior_.to_dict(),
             "lf_accuracies": collect(nw.from_native(accuracies)).to_polars().to_dicts(),
         }
@@ -224,7 +229,7 @@ class VoteModel(ABC):
             )
         model = cls(**plain["params"])
         model.posterior_ = Posterior.from_dict(plain["posterior"])
-        model.class_balance_ = model.posterior_.balance
+        model.class_balance_ = np.array(plain["class_balance"], float)
         model.lf_names_ = tuple(plain["lf_names"])
         model.n_examples_, model.n_gold_ = plain["n_examples"], plain["n_gold"]
         model._statistics = None

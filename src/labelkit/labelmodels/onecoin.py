@@ -11,6 +11,7 @@ import numpy as np
 from labelkit.errors import ConvergenceWarning
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.posterior import LogLinear
+from labelkit.labelmodels.redundancy import discounts
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
 
 _HIGHEST = 1 - 1e-6
@@ -48,54 +49,98 @@ class OneCoinFit:
     converged: bool
 
 
-def one_coin_weights(accuracy: FloatArray, cardinality: int) -> FloatArray:
-    """log P(λ_j = v | Y = y, LF j votes) (m, k, k): a_j on the diagonal, the rest shared evenly."""
+@dataclass(frozen=True)
+class OneCoinProblem:
+    """What a one-coin model is fitted to.
+
+    Parameters
+    ----------
+    statistics : votes
+    balance : (k,) class balance
+    prior : of every LF's accuracy
+    discount : (m,) weight of each LF's log-likelihood, in (0, 1]
+    known : (p, k) examples of each pattern whose class gold tells; None without gold
+    """
+
+    statistics: VoteStatistics
+    balance: FloatArray
+    prior: AccuracyPrior
+    discount: FloatArray
+    known: FloatArray | None = None
+
+
+def one_coin_weights(
+    accuracy: FloatArray, cardinality: int, discount: FloatArray | float = 1.0
+) -> FloatArray:
+    """log P(λ_j = v | Y = y, LF j votes) · discount_j, (m, k, k)."""
     m, k = len(accuracy), cardinality
     weights = np.empty((m, k, k))
     weights[:] = np.log((1 - accuracy) / (k - 1))[:, None, None]
     weights[:, np.arange(k), np.arange(k)] = np.log(accuracy)[:, None]
-    return weights
+    return np.asarray(weights * np.broadcast_to(discount, m)[:, None, None])
 
 
-def e_step(
-    statistics: VoteStatistics, accuracy: FloatArray, balance: FloatArray
-) -> tuple[FloatArray, float]:
-    """P(Y | votes) (p, k) and the log likelihood of the votes cast."""
-    weights = one_coin_weights(accuracy, statistics.cardinality)
-    scores = statistics.log_scores(weights) + np.log(balance)
+def e_step(problem: OneCoinProblem, accuracy: FloatArray) -> tuple[FloatArray, float]:
+    """Expected number of examples of each pattern in each class (p, k), and the log likelihood.
+
+    Examples with gold are counted in their class; what is unknown of the rest is shared out.
+    """
+    statistics = problem.statistics
+    weights = one_coin_weights(accuracy, statistics.cardinality, problem.discount)
+    scores = statistics.log_scores(weights) + np.log(problem.balance)
     top = scores.max(axis=1)
     likelihood = np.exp(scores - top[:, None])
     total = likelihood.sum(axis=1)
-    return likelihood / total[:, None], float(statistics.counts @ (np.log(total) + top))
+    unknown, log_likelihood = statistics.counts, 0.0
+    if problem.known is not None:
+        unknown = unknown - problem.known.sum(axis=1)
+        log_likelihood = float((problem.known * scores).sum())
+    log_likelihood += float(unknown @ (np.log(total) + top))
+    mass = likelihood * (unknown / total)[:, None]
+    return (mass if problem.known is None else mass + problem.known), log_likelihood
 
 
-def m_step(statistics: VoteStatistics, mass: FloatArray, prior: AccuracyPrior) -> FloatArray:
+def m_step(problem: OneCoinProblem, mass: FloatArray) -> FloatArray:
     """Most probable accuracies (m,) given expected class counts ``mass`` (p, k).
 
     The objective is concave in each accuracy, so that clipping its maximum to the allowed range
     gives the maximum within the range.
     """
-    right = np.trace(statistics.tallies(mass), axis1=1, axis2=2)
-    cast = statistics.votes_cast.sum(axis=1)
+    prior, discount = problem.prior, problem.discount
+    right = discount * np.trace(problem.statistics.tallies(mass), axis1=1, axis2=2)
+    cast = discount * problem.statistics.votes_cast.sum(axis=1)
     accuracy = (right + prior.strength * prior.centre) / (cast + prior.strength)
     return np.asarray(np.clip(accuracy, prior.lowest, prior.highest))
 
 
-def em_step(
-    statistics: VoteStatistics, accuracy: FloatArray, balance: FloatArray, prior: AccuracyPrior
-) -> FloatArray:
+def em_step(problem: OneCoinProblem, accuracy: FloatArray) -> FloatArray:
     """The accuracies (m,) after one step of EM."""
-    posterior, _ = e_step(statistics, accuracy, balance)
-    return m_step(statistics, posterior * statistics.counts[:, None], prior)
+    return m_step(problem, e_step(problem, accuracy)[0])
+
+
+def fit_one_coin(
+    problem: OneCoinProblem, *, max_iter: int = 500, tolerance: float = 1e-7
+) -> OneCoinFit:
+    """EM from equal accuracies until no accuracy moves by more than ``tolerance``.
+
+    Each step raises log posterior = Σ_r n_r log Σ_y p_y Π_{j votes} P(λ_rj | y)^discount_j
+    + log prior(a) (Dempster, Laird, Rubin 1977); gold rows contribute their own class's term.
+    """
+    accuracy: FloatArray = np.full(problem.statistics.m, problem.prior.centre)
+    trace: list[float] = []
+    for _ in range(max_iter):
+        mass, log_likelihood = e_step(problem, accuracy)
+        trace.append(log_likelihood + problem.prior.log_density(accuracy))
+        update = m_step(problem, mass)
+        moved = float(np.abs(update - accuracy).max())
+        accuracy = update
+        if moved <= tolerance:
+            return OneCoinFit(accuracy, np.array(trace), True)
+    return OneCoinFit(accuracy, np.array(trace), False)
 
 
 def newton_matrix(
-    statistics: VoteStatistics,
-    accuracy: FloatArray,
-    balance: FloatArray,
-    prior: AccuracyPrior,
-    *,
-    width: float = 1e-4,
+    problem: OneCoinProblem, accuracy: FloatArray, *, width: float = 1e-4
 ) -> FloatArray:
     """(I - J)⁻¹ with J the derivative of an EM step at its fixed point, (m, m).
 
@@ -104,47 +149,23 @@ def newton_matrix(
     two steps.
     """
     m = len(accuracy)
-    here = em_step(statistics, accuracy, balance, prior)
+    here = em_step(problem, accuracy)
     jacobian = np.zeros((m, m))
-    for j in np.flatnonzero(statistics.votes_cast.sum(axis=1)):
+    for j in np.flatnonzero(problem.statistics.votes_cast.sum(axis=1)):
         moved = accuracy.copy()
         moved[j] -= width
-        jacobian[:, j] = (here - em_step(statistics, moved, balance, prior)) / width
+        jacobian[:, j] = (here - em_step(problem, moved)) / width
     return np.asarray(np.linalg.pinv(np.eye(m) - jacobian))
-
-
-def fit_one_coin(
-    statistics: VoteStatistics,
-    balance: FloatArray,
-    prior: AccuracyPrior,
-    *,
-    max_iter: int = 500,
-    tolerance: float = 1e-7,
-) -> OneCoinFit:
-    """EM from equal accuracies until no accuracy moves by more than ``tolerance``.
-
-    Each step raises log posterior = Σ_r n_r log Σ_y p_y Π_{j votes} P(λ_rj | y) + log prior(a)
-    (Dempster, Laird, Rubin 1977).
-    """
-    accuracy: FloatArray = np.full(statistics.m, prior.centre)
-    trace: list[float] = []
-    for _ in range(max_iter):
-        posterior, log_likelihood = e_step(statistics, accuracy, balance)
-        trace.append(log_likelihood + prior.log_density(accuracy))
-        update = m_step(statistics, posterior * statistics.counts[:, None], prior)
-        moved = float(np.abs(update - accuracy).max())
-        accuracy = update
-        if moved <= tolerance:
-            return OneCoinFit(accuracy, np.array(trace), True)
-    return OneCoinFit(accuracy, np.array(trace), False)
 
 
 class OneCoin(VoteModel):
     """One accuracy per LF, maximum a posteriori.
 
     P(λ_j = v | Y = y, LF j votes) is a_j if v = y and (1 - a_j)/(k - 1) otherwise; whether an LF
-    votes says nothing. a_j has a Beta prior with mode ``centre`` and ``strength`` · n imagined
-    votes, which is what keeps the accuracies of LFs that rarely meet another from running away.
+    votes says nothing. LFs that repeat each other share one vote's weight (see ``redundancy``).
+    With gold, the class of the examples that people labeled is known to EM. a_j has a Beta prior
+    with mode ``centre`` and ``strength`` · n imagined votes, which keeps the accuracies of LFs
+    that rarely meet another from running away.
 
     Parameters
     ----------
@@ -152,12 +173,15 @@ class OneCoin(VoteModel):
     centre : accuracy expected of an LF before any vote is seen, above 1/k
     strength : weight of that expectation, as a share of the number of examples
     margin : accuracies stay above chance by this share of the way from chance to certainty
+    redundancy : how surely the vote of one LF must imply that of another (0 … 1, beyond chance)
+        for the two to share their weight; None takes all LFs for independent witnesses
     max_iter, tolerance : EM ends when no accuracy moves by more than ``tolerance``
     seed : for bootstrap intervals and the tie policy "true-random"
 
     Attributes
     ----------
     accuracy_ : (m,) most probable accuracies
+    discount_ : (m,) one over the number of LFs that say the same, 1 for a witness of its own
     log_posterior_ : (iterations,) rises monotonically
     converged_ : whether EM ended before ``max_iter``
 
@@ -174,6 +198,7 @@ class OneCoin(VoteModel):
         centre: float = 0.8,
         strength: float = 0.02,
         margin: float = 0.05,
+        redundancy: float | None = 0.9,
         max_iter: int = 500,
         tolerance: float = 1e-7,
         seed: int = 0,
@@ -182,6 +207,7 @@ class OneCoin(VoteModel):
         self.centre = centre
         self.strength = strength
         self.margin = margin
+        self.redundancy = redundancy
         self.max_iter = max_iter
         self.tolerance = tolerance
 
@@ -194,13 +220,10 @@ class OneCoin(VoteModel):
     def _fit_scorer(
         self, statistics: VoteStatistics, balance: FloatArray, gold: GoldSample | None
     ) -> LogLinear:
-        fit = fit_one_coin(
-            statistics,
-            balance,
-            self._prior(statistics.n),
-            max_iter=self.max_iter,
-            tolerance=self.tolerance,
-        )
+        self.discount_ = discounts(statistics, self.redundancy)
+        known = None if gold is None else gold.counts(len(statistics.rows), self.cardinality)
+        problem = self._problem(statistics, balance, known)
+        fit = fit_one_coin(problem, max_iter=self.max_iter, tolerance=self.tolerance)
         if not fit.converged:
             warnings.warn(
                 f"EM had not settled after {self.max_iter} iterations; raise max_iter.",
@@ -210,19 +233,28 @@ class OneCoin(VoteModel):
         self.accuracy_ = fit.accuracy
         self.log_posterior_ = fit.log_posterior
         self.converged_ = fit.converged
-        weights = one_coin_weights(fit.accuracy, self.cardinality)
+        return self._scorer(fit.accuracy, balance)
+
+    def _problem(
+        self, statistics: VoteStatistics, balance: FloatArray, known: FloatArray | None = None
+    ) -> OneCoinProblem:
+        prior = self._prior(statistics.n)
+        return OneCoinProblem(statistics, balance, prior, self.discount_, known)
+
+    def _scorer(self, accuracy: FloatArray, balance: FloatArray) -> LogLinear:
+        weights = one_coin_weights(accuracy, self.cardinality, self.discount_)
         return LogLinear(np.log(balance), weights)
 
     def _refitter(
         self, statistics: VoteStatistics, balance: FloatArray
     ) -> Callable[[VoteStatistics], LogLinear]:
-        newton = newton_matrix(statistics, self.accuracy_, balance, self._prior(statistics.n))
+        newton = newton_matrix(self._problem(statistics, balance), self.accuracy_)
 
         def refit(resampled: VoteStatistics) -> LogLinear:
-            prior = self._prior(resampled.n)
-            step = em_step(resampled, self.accuracy_, balance, prior) - self.accuracy_
-            jump = np.clip(self.accuracy_ + newton @ step, prior.lowest, prior.highest)
-            accuracy = em_step(resampled, jump, balance, prior)
-            return LogLinear(np.log(balance), one_coin_weights(accuracy, self.cardinality))
+            problem = self._problem(resampled, balance)
+            step = em_step(problem, self.accuracy_) - self.accuracy_
+            jump = self.accuracy_ + newton @ step
+            inside = np.clip(jump, problem.prior.lowest, problem.prior.highest)
+            return self._scorer(em_step(problem, inside), balance)
 
         return refit

@@ -2,13 +2,13 @@
 
 From votes to probabilities in three steps, each the same in NumPy and as an engine expression:
 scores per class from the votes cast, a calibration of the scores, and the normalised exponential.
-An example without any vote gets the class balance.
+An example without any vote gets an answer of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from typing import Any, Protocol
@@ -120,30 +120,46 @@ class VoteShares:
 
 @dataclass(frozen=True)
 class Calibration:
-    """score′_y = scale · score_y + shift_y: one temperature, one shift per class.
+    """score′_y = scale · score_y + shift_y + Σ_j trust_j · 1[λ_j = y]: what gold has to say.
 
-    The order of examples by a binary score is kept, since ``scale`` > 0.
+    ::
+
+        scale  > 0: how far the scores are to be believed
+        shift  (k,) one per class; it carries the class balance
+        trust  (m,) more or less belief in each LF than its scores have; empty: none
     """
 
     scale: float
     shift: FloatArray
+    trust: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def identity(cls, cardinality: int) -> Calibration:
         """The calibration that changes nothing."""
         return cls(1.0, np.zeros(cardinality))
 
-    def apply(self, scores: FloatArray) -> FloatArray:
+    def apply(self, scores: FloatArray, statistics: VoteStatistics) -> FloatArray:
+        """Calibrated scores (p, k) of the unique rows."""
         calibrated: FloatArray = self.scale * scores + self.shift
+        if self.trust.any():
+            same = np.eye(len(self.shift))
+            calibrated = calibrated + statistics.log_scores(self.trust[:, None, None] * same)
         return calibrated
 
-    def exprs(self, scores: Sequence[nw.Expr]) -> list[nw.Expr]:
-        if self.scale == 1 and not self.shift.any():
+    def exprs(self, scores: Sequence[nw.Expr], lf_names: Sequence[str]) -> list[nw.Expr]:
+        """The same as expressions over the vote columns ``lf_names``."""
+        if self.scale == 1 and not self.shift.any() and not self.trust.any():
             return list(scores)
-        return [
-            score * self.scale + float(shift)
-            for score, shift in zip(scores, self.shift, strict=True)
-        ]
+        calibrated = []
+        for y, (score, shift) in enumerate(zip(scores, self.shift, strict=True)):
+            terms = [score * self.scale + float(shift)]
+            if self.trust.any():
+                terms += [
+                    (nw.col(name) == y).cast(nw.Float64) * float(trust)
+                    for name, trust in zip(lf_names, self.trust, strict=True)
+                ]
+            calibrated.append(reduce(add, terms))
+        return calibrated
 
 
 @dataclass(frozen=True)
@@ -154,7 +170,7 @@ class Posterior:
     ----------
     scorer : class scores from votes
     calibration : what gold labels taught about the scores; the identity without gold
-    balance : (k,) class balance, the answer where no LF voted
+    balance : (k,) the answer where no LF voted: the class balance, or what gold says of them
     """
 
     scorer: Scorer
@@ -163,14 +179,14 @@ class Posterior:
 
     def proba(self, statistics: VoteStatistics) -> FloatArray:
         """Probabilities (p, k) of the unique rows."""
-        scores = self.calibration.apply(self.scorer.scores(statistics))
+        scores = self.calibration.apply(self.scorer.scores(statistics), statistics)
         probabilities = normalised(scores)
         probabilities[~statistics.covered] = self.balance
         return probabilities
 
     def exprs(self, lf_names: Sequence[str]) -> list[nw.Expr]:
         """Expressions ``p_0`` … over int vote columns, equal to `proba` on every engine."""
-        scores = self.calibration.exprs(self.scorer.exprs(lf_names))
+        scores = self.calibration.exprs(self.scorer.exprs(lf_names), lf_names)
         covered = nw.max_horizontal(*lf_names) > ABSTAIN
         probabilities = []
         for y, mine in enumerate(scores):
@@ -188,6 +204,7 @@ class Posterior:
             "calibration": {
                 "scale": self.calibration.scale,
                 "shift": self.calibration.shift.tolist(),
+                "trust": self.calibration.trust.tolist(),
             },
             "balance": self.balance.tolist(),
         }
@@ -198,7 +215,11 @@ class Posterior:
         calibration = plain["calibration"]
         return cls(
             _scorer(plain["scorer"]),
-            Calibration(float(calibration["scale"]), np.array(calibration["shift"], float)),
+            Calibration(
+                float(calibration["scale"]),
+                np.array(calibration["shift"], float),
+                np.array(calibration["trust"], float),
+            ),
             np.array(plain["balance"], float),
         )
 

@@ -53,6 +53,12 @@ class GoldSample:
         """The gold labels at ``index``."""
         return GoldSample(self.pattern[index], self.label[index], self.weight[index])
 
+    def counts(self, n_patterns: int, cardinality: int) -> FloatArray:
+        """How many examples of each pattern are known to be of each class, (p, k), unweighted."""
+        known = np.zeros((n_patterns, cardinality))
+        np.add.at(known, (self.pattern, self.label), 1.0)
+        return known
+
     def balance(self, cardinality: int, *, pseudo_count: float = 1.0) -> FloatArray:
         """Class balance (k,): Hájek's weighted shares, shrunk to uniform by Laplace's rule.
 
