@@ -46,14 +46,40 @@ def test_any_start_gives_the_same_curve(log: lk.InteractionLog) -> None:
         np.testing.assert_allclose(fit.beta, fits[0].beta, atol=1e-4)
 
 
-@pytest.mark.parametrize("method", ["poisson", "allpairs"])
-def test_a_known_curve_is_found(log: lk.InteractionLog, method: str) -> None:
+@pytest.mark.parametrize(
+    # Errors add up along a chain of neighbours.
+    ("method", "tolerance"),
+    [("poisson", 0.08), ("allpairs", 0.08), ("adjacent", 0.25), ("power", 0.08)],
+)
+def test_a_known_curve_is_found(log: lk.InteractionLog, method: str, tolerance: float) -> None:
     bias = lk.PositionBias(method).fit(log)  # type: ignore[arg-type]
     truth = 1 / np.arange(1, 11)
-    assert np.mean(np.abs(bias.curve_.theta / truth - 1)) < 0.08
+    assert np.mean(np.abs(bias.curve_.theta / truth - 1)) < tolerance
     naive = np.bincount(log.counts.position, log.counts.clicks)[1:]
     naive = naive / naive[0]
     assert np.mean(np.abs(naive / truth - 1)) > 0.15
+
+
+def test_a_chain_of_neighbours_multiplies_up(log: lk.InteractionLog) -> None:
+    """Without smoothing, each link is the ratio of the two positions' harvested clicks."""
+    from labelkit.bias import allpairs
+
+    cells = ClickedCells.of(log.counts)
+    sums = allpairs.harvest(cells, np.zeros(len(cells.starts), dtype=np.int64), 1)[0]
+    chain = np.cumprod([1.0, *(sums[k + 1, k] / sums[k, k + 1] for k in range(9))])
+    curve = lk.PositionBias("adjacent", smoothing=np.inf).fit(log).curve_
+    np.testing.assert_allclose(curve.theta, chain, rtol=1e-6)
+
+
+def test_a_power_law_finds_its_exponent_more_sharply_than_ten_free_positions() -> None:
+    frame = lk.simulate(n_impressions=50_000, seed=8, clicks=ClickModel(eta=1.5)).frame
+    log = lk.read_log(frame)
+    law = lk.PositionBias("power").fit(log)
+    eta = -np.log(law.curve_.theta[9]) / np.log(10)
+    assert eta == pytest.approx(1.5, abs=0.1)
+    assert "η = 1.5" in law.diagnostics_[-1].message
+    free = lk.PositionBias("poisson").fit(log).curve_
+    assert law.curve_.standard_error[9] < free.standard_error[9]
 
 
 def test_examples_seen_at_one_position_carry_no_information(log: lk.InteractionLog) -> None:

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.bias import allpairs, poisson, randomised
-from labelkit.bias.identifiability import Identifiability, check
+from labelkit.bias import allpairs, diagnose, poisson, power, randomised
+from labelkit.bias.identifiability import check
 from labelkit.bias.poisson import ClickedCells
 from labelkit.bias.propensities import Diagnosis, Propensities
 from labelkit.bias.uncertainty import bootstrap_covariance, effective_df, sandwich_covariance
@@ -20,13 +20,13 @@ from labelkit.errors import LabelkitError, NotFittedError, NotIdentifiable, Posi
 from labelkit.logs import InteractionLog, PositionCounts
 
 FloatArray = npt.NDArray[np.float64]
-Method = Literal["auto", "poisson", "allpairs", "randomised", "logged", "given"]
+Method = Literal[
+    "auto", "poisson", "allpairs", "adjacent", "power", "randomised", "logged", "given"
+]
 
 # A refit costs a few passes over the informative cells; above this many of them 200 refits take
 # longer than reading the log, and the sandwich, their limit, is indistinguishable from them.
 MOST_CELLS_TO_REFIT = 20_000
-# Below this propensity one click weighs more than 100 impressions at the top.
-THIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ class _Estimate:
     df: float
     interval: str
     diagnostics: tuple[Diagnosis, ...]
-    converged: bool = True
 
 
 class PositionBias:
@@ -47,6 +46,8 @@ class PositionBias:
     method : how to estimate
         - "poisson": the Poisson position-based model at its maximum (needs rankings that vary)
         - "allpairs": intervention harvesting over all pairs of positions (Agarwal et al. 2019)
+        - "adjacent": harvesting over neighbouring positions only (AdjacentChain, same source)
+        - "power": one parameter, θ_k = k^−η, for logs too thin for a propensity per position
         - "randomised": click rates of impressions flagged as randomised
         - "logged": the propensity column of the log, as it is
         - "given": ``curve``
@@ -107,14 +108,16 @@ class PositionBias:
         fit = {
             "poisson": self._fit_harvesting,
             "allpairs": self._fit_harvesting,
+            "adjacent": self._fit_harvesting,
+            "power": self._fit_harvesting,
             "randomised": self._fit_randomised,
             "logged": self._fit_logged,
             "given": self._fit_given,
         }.get(method)
         if fit is None:
             raise LabelkitError(
-                f"Unknown method {method!r}. Known: auto, poisson, allpairs, randomised, logged, "
-                "given."
+                f"Unknown method {method!r}. Known: auto, poisson, allpairs, adjacent, power, "
+                "randomised, logged, given."
             )
         self.method_ = method
         estimate = fit(counts, full)
@@ -128,7 +131,7 @@ class PositionBias:
             level=self.level,
             per_impression=method == "logged",
         )
-        findings = (*estimate.diagnostics, *_positivity(propensities, counts))
+        findings = (*estimate.diagnostics, *diagnose.positivity(propensities, counts))
         self.curve_ = replace(propensities, diagnostics=findings)
         self.diagnostics_ = findings
         self.identifiable_ = not np.any(np.isnan(estimate.theta))
@@ -167,14 +170,15 @@ class PositionBias:
         reference = int(np.argmax(graph.identified))
         queries, query = np.unique(cells.query, return_inverse=True)
         n_clusters = len(queries)
-        df = effective_df(np.bincount(query, cells.totals))
+        df = effective_df(np.bincount(query, cells.totals).astype(np.float64))
         seed, smoothing = self.seed, self.smoothing
-        findings = list(_links(graph, cells))
-        converged = True
+        findings = list(diagnose.links(graph, cells))
 
-        if self.method_ == "allpairs":
+        if self.method_ in ("allpairs", "adjacent"):
             n_groups = min(n_clusters, 1000)
             sums = allpairs.harvest(cells, query % n_groups, n_groups)
+            if self.method_ == "adjacent":
+                sums = allpairs.neighbours_only(sums)
 
             def estimate(weight: FloatArray) -> FloatArray:
                 total: FloatArray = np.tensordot(weight, sums, axes=1).astype(np.float64)
@@ -187,10 +191,23 @@ class PositionBias:
                 estimate, n_clusters=n_groups, n_bootstrap=self.n_bootstrap, seed=seed
             )
             interval = "bootstrap over queries"
+        elif self.method_ == "power":
+            law = power.fitdiagnose.power_law(cells)
+            beta = power.log_curve(law.eta, cells)
+            findings.append(diagnose.power_law(law))
+
+            def estimate(weight: FloatArray) -> FloatArray:
+                again = power.fitdiagnose.power_law(cells, weight=weight[query], start=law.eta)
+                return power.log_curve(again.eta, cells)
+
+            covariance = bootstrap_covariance(
+                estimate, n_clusters=n_clusters, n_bootstrap=self.n_bootstrap, seed=seed
+            )
+            interval = "bootstrap over queries"
         else:
             fit = poisson.fit_poisson(cells, smoothing=smoothing, reference=reference)
-            beta, converged = fit.beta, fit.converged
-            findings.append(_convergence(fit))
+            beta = fit.beta
+            findings.append(diagnose.convergence(fit))
             if len(cells.segment) <= MOST_CELLS_TO_REFIT:
 
                 def estimate(weight: FloatArray) -> FloatArray:
@@ -213,7 +230,7 @@ class PositionBias:
                 )
                 interval = "sandwich over queries"
         theta = np.where(graph.identified, np.exp(beta), np.nan)
-        return _Estimate(theta, covariance, df, interval, tuple(findings), converged)
+        return _Estimate(theta, covariance, df, interval, tuple(findings))
 
     def _fit_randomised(self, counts: PositionCounts, log: InteractionLog | None) -> _Estimate:
         flagged = None if log is None else log.randomised_counts
@@ -270,80 +287,3 @@ class PositionBias:
 def _known(theta: FloatArray, interval: str) -> _Estimate:
     size = len(theta)
     return _Estimate(theta, np.zeros((size, size)), np.inf, interval, ())
-
-
-def _convergence(fit: poisson.PoissonFit) -> Diagnosis:
-    if fit.converged:
-        return Diagnosis(
-            "convergence",
-            "fine",
-            f"Converged in {fit.n_steps} Newton steps; the largest gradient left is "
-            f"{fit.gradient:.1g} clicks.",
-        )
-    return Diagnosis(
-        "convergence",
-        "look",
-        f"Newton's method stopped after {fit.n_steps} steps with a gradient of {fit.gradient:.3g} "
-        "clicks left: compare with method='allpairs'.",
-    )
-
-
-def _links(graph: Identifiability, cells: ClickedCells) -> tuple[Diagnosis, ...]:
-    findings = []
-    weakest, strength = graph.weakest
-    position = int(cells.positions[weakest])
-    level: Literal["fine", "look"] = "fine" if strength >= 10 else "look"
-    advice = (
-        "" if level == "fine" else " Its propensity leans on its neighbours: read the interval."
-    )
-    findings.append(
-        Diagnosis(
-            "weakest link",
-            level,
-            f"Position {position} is compared with the others on the strength of "
-            f"{strength:,.1f} clicks.{advice}",
-        )
-    )
-    if not graph.identified.all():
-        lost = [int(k) for k in cells.positions[~graph.identified]]
-        shown = ", ".join(map(str, lost[:8])) + (", …" if len(lost) > 8 else "")
-        findings.append(
-            Diagnosis(
-                "identifiability",
-                "stop",
-                f"No clicked item joins position(s) {shown} to the rest: they get no propensity, "
-                "and their impressions and clicks stay out of the debiased rates.",
-            )
-        )
-    return tuple(findings)
-
-
-def _positivity(curve: Propensities, counts: PositionCounts) -> tuple[Diagnosis, ...]:
-    findings = []
-    slot = np.searchsorted(curve.positions, counts.position)
-    clicks = np.bincount(slot, counts.clicks, minlength=len(curve.positions))
-    shown = np.bincount(slot, counts.impressions, minlength=len(curve.positions))
-    silent = (clicks == 0) & (shown > 0) & ~np.isnan(curve.theta)
-    if silent.any():
-        k = int(np.argmax(silent))
-        findings.append(
-            Diagnosis(
-                "clicks at every position",
-                "stop",
-                f"Position {curve.positions[k]} has no click among {int(shown[k]):,} impressions "
-                f"({int(silent.sum())} such position(s)): its propensity is a guess from its "
-                "neighbours; cut the log at the position above, or collect more.",
-            )
-        )
-    thin = curve.theta < THIN
-    if thin.any():
-        k = int(np.argmax(thin))
-        findings.append(
-            Diagnosis(
-                "positivity",
-                "look",
-                f"From position {curve.positions[k]} on the propensity falls below {THIN:g}: one "
-                f"click there weighs {1 / curve.theta[k]:,.0f} impressions; weights are clipped.",
-            )
-        )
-    return tuple(findings)
