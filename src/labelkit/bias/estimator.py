@@ -192,12 +192,12 @@ class PositionBias:
             )
             interval = "bootstrap over queries"
         elif self.method_ == "power":
-            law = power.fitdiagnose.power_law(cells)
+            law = power.fit_power_law(cells)
             beta = power.log_curve(law.eta, cells)
             findings.append(diagnose.power_law(law))
 
             def estimate(weight: FloatArray) -> FloatArray:
-                again = power.fitdiagnose.power_law(cells, weight=weight[query], start=law.eta)
+                again = power.fit_power_law(cells, weight=weight[query], start=law.eta)
                 return power.log_curve(again.eta, cells)
 
             covariance = bootstrap_covariance(

@@ -1,9 +1,9 @@
 """A curve with one parameter, θ_k = k^−η: for logs too thin to carry a propensity per position.
 
 The power law is the usual description of web search (Joachims et al. 2017, section 6.2). η
-maximises the same profile likelihood as the Poisson model, of which this is a one-parameter subfamily; where
-the log can carry both, compare them: a power law that fits badly is a biased curve with a narrow
-interval.
+maximises the same profile likelihood as the Poisson model, of which this is a one-parameter
+subfamily; where the log can carry both, compare them: a power law that fits badly is a biased
+curve with a narrow interval.
 """
 
 from __future__ import annotations
