@@ -60,7 +60,7 @@ def voted() -> tuple[Votes, pl.DataFrame]:
 def test_a_held_out_label_does_not_depend_on_its_own_gold(voted):
     votes, truth = voted
     gold = truth.head(120)
-    model = LabelModel(2)
+    model = LabelModel(2, method="onecoin").fit(votes, gold=gold)
     mine = gold["query"] == 3
     turned = gold.with_columns(
         label=pl.when(mine).then(1 - pl.col("label")).otherwise(pl.col("label"))
@@ -73,7 +73,8 @@ def test_a_held_out_label_does_not_depend_on_its_own_gold(voted):
 
 def test_the_rank_of_a_held_out_label_is_its_place_among_all_examples(voted):
     votes, truth = voted
-    found = crossfit(LabelModel(2), votes, truth.head(120), class_balance=None, seed=1)
+    model = LabelModel(2, method="onecoin").fit(votes)
+    found = crossfit(model, votes, truth.head(120), class_balance=None, seed=1)
     assert found["rank"].is_between(0, 1).all()
     # One fold's model ranks as its probabilities do.
     number = folds(truth.head(120), 1)
@@ -81,7 +82,7 @@ def test_the_rank_of_a_held_out_label_is_its_place_among_all_examples(voted):
     one = found.join(inside, on=KEYS, how="semi").sort("p_1")
     assert one["rank"].is_sorted()
     # The middle of everything is a half: mid-ranks average to it over all examples.
-    everything = crossfit(LabelModel(2), votes, truth, class_balance=None, seed=1)
+    everything = crossfit(model, votes, truth, class_balance=None, seed=1)
     assert everything["rank"].mean() == pytest.approx(0.5, abs=0.02)
 
 

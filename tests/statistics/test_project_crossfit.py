@@ -39,10 +39,10 @@ def errors() -> dict[str, np.ndarray]:
     for seed in range(N_LOGS):
         votes, truth = _votes(np.random.default_rng(seed))
         gold = truth.sample(N_GOLD, seed=seed).sort(KEYS)
-        model = LabelModel(2).fit(votes, gold=gold)
+        model = LabelModel(2, method="onecoin").fit(votes, gold=gold)
         labels = pl.DataFrame(model.label(votes))
         held_out = crossfit(model, votes, gold, class_balance=None, seed=seed)
-        without = pl.DataFrame(LabelModel(2).fit(votes).label(votes))
+        without = pl.DataFrame(LabelModel(2, method="onecoin").fit(votes).label(votes))
         scores = {
             "own": _on(labels, gold),
             "merged": _on(unflattered(labels, held_out), gold),

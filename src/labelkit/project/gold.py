@@ -63,7 +63,8 @@ def crossfit(
 
     Parameters
     ----------
-    model : the label model as configured; cloned for each fold
+    model : the fitted label model; each fold fits a new one by the same method. Which method that
+        is has been chosen with all gold: a choice among three, by a margin of a standard error
     gold : keys, ``label``, ``inclusion_probability``, …; all of them examples of ``votes``
 
     Returns
@@ -82,7 +83,7 @@ def crossfit(
     for number in range(int(fold.max()) + 1):
         inside = pl.Series(fold == number)
         rest, held_out = gold.filter(~inside), gold.filter(inside)
-        fresh = LabelModel(**model.get_params())
+        fresh = LabelModel(model.cardinality, method=model.method_, seed=seed)
         fresh.fit(votes, gold=rest if len(rest) else None, class_balance=class_balance)
         labels = pl.DataFrame(fresh.label(votes_of(votes, held_out)))
         parts.append(labels.with_columns(rank=_rank(labels["p_1"].to_numpy(), fresh, votes)))

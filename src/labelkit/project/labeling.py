@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 import narwhals as nw
+from threadpoolctl import threadpool_limits
 
 from labelkit.bias import PositionBias
 from labelkit.engine import NativeFrame, collect
@@ -108,7 +109,8 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
             write(votes.to_native(), "votes.parquet")
             gold = match_gold(job.gold, examples)
             analysis = _polars(analyze(votes, gold=gold if len(gold) else None))
-        with build.stage("fitting the label model"):
+        # The fits are small: BLAS threads would only fight with the engine's for the processors.
+        with build.stage("fitting the label model"), threadpool_limits(1, user_api="blas"):
             balance = config.model.class_balance
             model = LabelModel(
                 cardinality=len(config.labels.names), method=config.model.method, seed=job.seed
