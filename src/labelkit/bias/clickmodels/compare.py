@@ -18,7 +18,7 @@ from labelkit.bias.clickmodels.position_ctr import PositionRate
 from labelkit.bias.clickmodels.scores import clustered_mean, log_likelihood, perplexity
 from labelkit.bias.clickmodels.split import DEEPEST, SplitLog, page_columns, split_pages
 from labelkit.bias.clickmodels.ubm import UserBrowsing
-from labelkit.bias.clickmodels.verdict import Gain, judge
+from labelkit.bias.clickmodels.verdict import Gain, judge, simplest_of_the_best
 from labelkit.bias.propensities import Diagnosis
 from labelkit.engine import NativeFrame, to_native_like
 from labelkit.errors import LabelkitError
@@ -62,7 +62,8 @@ class ClickModelComparison:
     Parameters
     ----------
     verdict : whether PBM is clearly beaten, by which model, and what that means for the labels
-    best : the model with the highest held-out likelihood; None if none is available
+    best : the simplest model within ``relevant_gain`` of the highest held-out likelihood; None if
+        none is available
     pbm_beaten : a rival's gain is relevant, and its interval (simultaneous over rivals) above zero
     n_train, n_held_out : impressions fitted to, and judged by
     n_aside : impressions in neither (see ``SplitLog``)
@@ -160,7 +161,8 @@ def _compare(
     rivals: tuple[PageModel, ...] = (Cascade(), DependentClick(), SimplifiedDBN())
     fitted: list[PageModel] = [PositionRate().fit(split.train), pbm]
     fitted += [model.fit(split.train, split.sample) for model in rivals]
-    fitted.append(UserBrowsing(pbm).fit(split.train))
+    ubm = UserBrowsing(pbm).fit(split.train)
+    fitted.append(ubm)
 
     reference = log_likelihood(pbm.click_probability(pages), pages.clicked)
     rows: list[dict[str, object]] = []
@@ -198,6 +200,7 @@ def _compare(
         [judged[name] for name in RIVALS],
         judged["position rate"],
         relevant_gain=relevant_gain,
+        below_click=ubm.below_click_,
         size=f"{len(pages):,} held-out impressions of {n_queries:,} queries",
     )
     text = verdict.text
@@ -210,7 +213,7 @@ def _compare(
         frame=_native(rows, log),
         by_position=_by_position_frame(positions, log),
         verdict=text,
-        best=max(judged.values(), key=lambda gain: gain.share).model,
+        best=simplest_of_the_best(gains, relevant_gain).model,
         pbm_beaten=verdict.beaten,
         n_train=split.n_train,
         n_held_out=len(pages),

@@ -52,7 +52,7 @@ class SimplifiedDBN:
             self.fit_, data = fit_reading(data, attraction=attraction, read_on=read_on)
             attraction, read_on = np.split(self.fit_.rates, [len(attraction)])
             prior, on_prior = data.a_prior, data.on_prior
-        self.prior_ = prior
+        self.prior_, self.read_on_prior_ = prior, on_prior
         self.attraction_ = np.append(attraction, prior.mean)
         self.satisfaction_ = 1 - np.append(read_on, on_prior.mean)
         self.converged_ = self.fit_ is None or self.fit_.converged

@@ -83,7 +83,7 @@ def squarem(
         x2 = _inside(twice.rates)
         l0, l1, l2 = logit(rates), logit(x1), logit(x2)
         ahead, bend = l1 - l0, l2 - 2 * l1 + l0
-        length = max(float(np.linalg.norm(ahead) / max(np.linalg.norm(bend), 1e-300)), 1.0)
+        length = max(_norm(ahead) / max(_norm(bend), 1e-300), 1.0)
         leap = l0 + 2 * length * ahead + length**2 * bend
         far = step(expit(np.clip(leap, -FURTHEST, FURTHEST)))
         accepted = far.objective >= twice.objective
@@ -95,6 +95,10 @@ def squarem(
 def cross_entropy(rate: FloatArray, mean: FloatArray | float) -> FloatArray:
     """Log density of a Beta prior per observation that it is worth, up to a constant."""
     return np.asarray(mean * np.log(rate) + (1 - mean) * np.log1p(-rate))
+
+
+def _norm(vector: FloatArray) -> float:
+    return float(np.linalg.norm(vector))
 
 
 def _inside(rates: FloatArray) -> FloatArray:

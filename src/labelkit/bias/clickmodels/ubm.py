@@ -28,6 +28,8 @@ class UserBrowsing:
     ----------
     theta_ : (depth + 1, depth + 1) θ by position and previous click; [k, 0] is no click above
     gamma_ : (n_examples + 1,) γ by example; last, of an example never seen
+    below_click_ : examination directly below a click, relative to the same positions with no click
+        above; NaN if that never occurred
     fit_ : ``EMFit``, the proof of convergence
 
     References
@@ -58,6 +60,7 @@ class UserBrowsing:
         theta, gamma = np.split(self.fit_.rates, [len(theta)])
         self.theta_ = theta.reshape(side, side)
         self.gamma_ = np.append(gamma, pbm.prior_.mean)
+        self.below_click_ = _below_click(counts, self.theta_)
         self.converged_ = self.fit_.converged
         occurring = len(np.unique(cells.group))
         self.n_parameters_ = counts.n_examples + occurring
@@ -67,3 +70,11 @@ class UserBrowsing:
         deepest = len(self.theta_) - 1
         k, r = np.minimum(pages.position, deepest), np.minimum(pages.previous, deepest)
         return inside(self.theta_[k, r] * self.gamma_[pages.example])
+
+
+def _below_click(counts: PageCounts, theta: FloatArray) -> float:
+    below = (counts.previous > 0) & (counts.previous == counts.position - 1)
+    n, k = counts.impressions[below], counts.position[below]
+    if not n.sum():
+        return float("nan")
+    return float((n @ theta[k, k - 1]) / (n @ theta[k, 0]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 # What it means for the labels when a model describes the log better than the position-based one.
 STOPPING = (
     "Users read from the top and stop after a result that satisfies, so a low position is seen "
@@ -18,10 +20,24 @@ MEANING = {
     "DBN": STOPPING + " The last click of a page says more for its result than earlier clicks.",
     "UBM": (
         "Whether a result is seen depends on where the click above it was, not on its position "
-        "alone: unclicked results just below or above a click weigh more against an item, and "
-        "those far from any click less, than PBM's one weight per position has it."
+        "alone: PBM's one weight per position misjudges impressions by the clicks beside them."
     ),
 }
+
+
+def below_a_click(ratio: float) -> str:
+    """What UBM found directly below clicks: examination there ÷ that with no click above."""
+    if ratio >= 1:
+        return (
+            f" Directly below a click, results were seen {ratio:.1f} times as often as at the same "
+            "position with no click above: unclicked there, they are stronger evidence against an "
+            "item than PBM takes them for, and unclicked on a page without clicks, weaker."
+        )
+    return (
+        f" Directly below a click, results were seen {ratio:.2f} times as often as at the same "
+        "position with no click above: unclicked there, they are weaker evidence against an item "
+        "than PBM takes them for, and unclicked on a page without clicks, stronger."
+    )
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,12 @@ class Gain:
         return f"{self.share:.1%} ({self.low:.1%} to {self.high:.1%})"
 
 
+def simplest_of_the_best(gains: Sequence[Gain], relevant_gain: float) -> Gain:
+    """The first model that comes within a relevant gain of the highest."""
+    highest = max(gain.share for gain in gains)
+    return next(gain for gain in gains if gain.share > highest - relevant_gain)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """``beaten``: PBM is clearly beaten; ``text`` says by what and what that means."""
@@ -56,44 +78,59 @@ def judge(
     *,
     relevant_gain: float,
     size: str,
+    below_click: float = float("nan"),
 ) -> Verdict:
     """Is the position-based model a fair description of the log?
 
     Parameters
     ----------
-    rivals : gains of the rival models
+    rivals : gains of the rival models, the simplest first
     baseline : gain of the click rate by position
     relevant_gain : the least share of PBM's log loss that is worth a thought
     size : the held-out data in words
+    below_click : see ``below_a_click``; NaN if not known
     """
     clear = [g for g in rivals if g.low > 0 and g.share >= relevant_gain]
-    best = max(rivals, key=lambda g: g.share)
+    top = max(rivals, key=lambda g: g.share)
     if clear:
-        winner = max(clear, key=lambda g: g.share)
+        winner = simplest_of_the_best(clear, relevant_gain)
         others = [g.model for g in clear if g is not winner]
-        also = f" ({' and '.join(others)} beat{'s' if len(others) == 1 else ''} it too)"
         text = (
-            f"PBM is clearly beaten by {winner.model}{also if others else ''}, which removes "
+            f"PBM is clearly beaten by {winner.model}{_too(others)}, which removes "
             f"{winner.percent} of its log loss on {size}. {MEANING[winner.model]}"
         )
-    elif not best.share == best.share or not best.low == best.low:
+        if winner.model == "UBM" and below_click == below_click:
+            text += below_a_click(below_click)
+    elif any(np.isnan([g.low for g in rivals])):
         text = f"Nobody knows which click model fits: {size} are too few to compare them."
-    elif best.share >= relevant_gain:
+    elif top.share >= relevant_gain:
         text = (
-            f"Nobody knows yet whether PBM fits: {best.model} removes {best.percent} of its log "
+            f"Nobody knows yet whether PBM fits: {top.model} removes {top.percent} of its log "
             f"loss, but {size} are too few to rule out chance."
         )
     else:
         text = (
             "PBM describes the log as well as its rivals: the best of them, "
-            f"{best.model}, removes {best.percent} of its log loss on {size}; "
-            f"{relevant_gain:.0%} would matter."
+            f"{top.model}, removes {top.percent} of its log loss on {size}; "
+        )
+        text += (
+            f"{relevant_gain:.1%}, which would matter, is not ruled out."
+            if top.high >= relevant_gain
+            else f"{relevant_gain:.1%} would matter."
         )
     if not baseline.high < 0:
         text += (
-            " But PBM is not clearly better than click rates by position alone "
+            " Note that PBM is not clearly better than click rates by position alone "
             f"({-baseline.share:.1%}, {-baseline.high:.1%} to {-baseline.low:.1%}): clicks on an "
             "item foretell little about its clicks on other pages, so few items have been shown "
             "often enough for a rate of their own."
         )
     return Verdict(bool(clear), text)
+
+
+def _too(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    *most, last = names
+    listed = f"{', '.join(most)} and {last}" if most else last
+    return f" ({listed} beat{'' if most else 's'} it too)"
