@@ -228,7 +228,9 @@ def test_init_makes_a_project_that_labels_its_log(small_project, tmp_path):
     labeled = CliRunner().invoke(app, ["label", "--project", str(new), "--json"])
     assert labeled.exit_code == 0, labeled.stderr
     assert json.loads(labeled.stdout)["counts"]["n_impressions"] == 30_000
-    assert "Left out, for want of columns: bought" in labeled.stderr, "the log has no conversions, and that is said"
+    assert "Left out, for want of columns: bought" in labeled.stderr, (
+        "the log has no conversions, and that is said"
+    )
     twice = CliRunner().invoke(app, ["init", str(new)])
     assert twice.exit_code == 3
     assert CliRunner().invoke(app, ["init", str(tmp_path / "x"), "--column", "q"]).exit_code == 2
