@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from labelkit.labelmodels.calibration import calibrate_on
 from labelkit.labelmodels.posterior import Posterior, Scorer
@@ -24,6 +25,9 @@ MIN_LFS = 3
 MIN_OVERLAP = 0.02
 # Fewer gold labels than this on examples with votes cannot tell two models apart.
 MIN_GOLD = 30
+# A fit that takes this share of all votes for worthless, on no other ground than the agreement of
+# one-sided functions, and that overrules so many majorities, has gone astray.
+MAX_WORTHLESS, MAX_OVERRULED = 0.25, 0.05
 N_FOLDS = 5
 
 
@@ -64,20 +68,51 @@ def choose_by_votes(statistics: VoteStatistics) -> Choice:
     )
 
 
+def doubt(
+    statistics: VoteStatistics, proba: FloatArray, worthless: npt.NDArray[np.bool_]
+) -> str | None:
+    """Why a fit without gold should not be believed, or None.
+
+    Agreement tells who is right only where functions vote both ways. One-sided functions for
+    class 0 and for class 1 can merely contradict each other, and then the model may declare a
+    whole side worthless: either side, by a hair.
+
+    Parameters
+    ----------
+    proba : (p, k) probabilities by the fitted model
+    worthless : (m,) LFs that it takes for no better than chance
+    """
+    cast = statistics.votes_cast.sum(axis=1)
+    written_off = float(cast[worthless & statistics.one_sided].sum() / cast.sum())
+    each_class = np.tile(np.eye(statistics.cardinality), (statistics.m, 1, 1))
+    votes = statistics.log_scores(each_class)
+    best = proba.argmax(axis=1)
+    covered = statistics.counts * statistics.covered
+    lost = votes[np.arange(len(best)), best] < votes.max(axis=1)
+    overruled = float(covered @ lost / covered.sum())
+    if written_off <= MAX_WORTHLESS or overruled <= MAX_OVERRULED:
+        return None
+    return (
+        f"agreement alone makes {written_off:.0%} of the votes, all of one-sided functions, no "
+        f"better than chance and overrules {overruled:.0%} of the majorities: not to be believed "
+        "without gold"
+    )
+
+
 def choose_by_gold(
     statistics: VoteStatistics,
     gold: GoldSample,
     balance: FloatArray,
     candidates: Mapping[Method, FitScorer],
     *,
+    preferred: Choice,
     seed: int,
 ) -> Choice:
     """Pick the candidate whose calibrated labels lose least on gold that it did not see.
 
-    The preference without gold is kept unless another candidate's log loss is lower by more than
-    one standard error of the difference (the one-standard-error rule of Breiman et al. 1984).
+    ``preferred``, the choice without gold, is kept unless another candidate's log loss is lower
+    by more than one standard error of the difference (the rule of Breiman et al. 1984).
     """
-    preferred = choose_by_votes(statistics)
     voted = np.flatnonzero(statistics.covered[gold.pattern])
     if len(voted) < MIN_GOLD:
         return Choice(

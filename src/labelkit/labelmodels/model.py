@@ -13,12 +13,13 @@ from labelkit.labelmodels.auto import (
     Method,
     choose_by_gold,
     choose_by_votes,
+    doubt,
 )
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
-from labelkit.labelmodels.posterior import Scorer
+from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
 
 MethodName: TypeAlias = Literal["auto", "majority", "onecoin", "snorkel"]
@@ -64,15 +65,24 @@ class LabelModel(VoteModel):
             raise LabelModelError(f"method={self.method!r} is none of {known}.")
         if self.method != "auto":
             return Choice(self.method, "asked for by name")
+        choice = choose_by_votes(statistics)
+        if choice.method == "onecoin":
+            model = OneCoin(self.cardinality, seed=self.seed)
+            scorer = model._fit_scorer(statistics, balance, None)
+            proba = Posterior(scorer, Calibration.identity(self.cardinality), balance)
+            reason = doubt(statistics, proba.proba(statistics), model.worthless_)
+            choice = choice if reason is None else Choice("majority", reason)
         if gold is None:
-            return choose_by_votes(statistics)
+            return choice
         methods: list[Method] = ["onecoin", "majority"]
         if statistics.m >= MIN_LFS:
             methods.append("snorkel")
         candidates: dict[Method, FitScorer] = {
             method: self._model(method)._fit_scorer for method in methods
         }
-        return choose_by_gold(statistics, gold, balance, candidates, seed=self.seed)
+        return choose_by_gold(
+            statistics, gold, balance, candidates, preferred=choice, seed=self.seed
+        )
 
     def _model(self, method: Method) -> VoteModel:
         if method == "majority":

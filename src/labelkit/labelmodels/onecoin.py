@@ -59,14 +59,12 @@ class OneCoinProblem:
     balance : (k,) class balance
     prior : of every LF's accuracy
     discount : (m,) weight of each LF's log-likelihood, in (0, 1]
-    known : (p, k) examples of each pattern whose class gold tells; None without gold
     """
 
     statistics: VoteStatistics
     balance: FloatArray
     prior: AccuracyPrior
     discount: FloatArray
-    known: FloatArray | None = None
 
 
 def one_coin_weights(
@@ -81,23 +79,15 @@ def one_coin_weights(
 
 
 def e_step(problem: OneCoinProblem, accuracy: FloatArray) -> tuple[FloatArray, float]:
-    """Expected number of examples of each pattern in each class (p, k), and the log likelihood.
-
-    Examples with gold are counted in their class; what is unknown of the rest is shared out.
-    """
+    """Expected number of examples of each pattern in each class (p, k), and the log likelihood."""
     statistics = problem.statistics
     weights = one_coin_weights(accuracy, statistics.cardinality, problem.discount)
     scores = statistics.log_scores(weights) + np.log(problem.balance)
     top = scores.max(axis=1)
     likelihood = np.exp(scores - top[:, None])
     total = likelihood.sum(axis=1)
-    unknown, log_likelihood = statistics.counts, 0.0
-    if problem.known is not None:
-        unknown = unknown - problem.known.sum(axis=1)
-        log_likelihood = float((problem.known * scores).sum())
-    log_likelihood += float(unknown @ (np.log(total) + top))
-    mass = likelihood * (unknown / total)[:, None]
-    return (mass if problem.known is None else mass + problem.known), log_likelihood
+    mass = likelihood * (statistics.counts / total)[:, None]
+    return mass, float(statistics.counts @ (np.log(total) + top))
 
 
 def m_step(problem: OneCoinProblem, mass: FloatArray) -> FloatArray:
@@ -124,7 +114,7 @@ def fit_one_coin(
     """EM from equal accuracies until no accuracy moves by more than ``tolerance``.
 
     Each step raises log posterior = Σ_r n_r log Σ_y p_y Π_{j votes} P(λ_rj | y)^discount_j
-    + log prior(a) (Dempster, Laird, Rubin 1977); gold rows contribute their own class's term.
+    + log prior(a) (Dempster, Laird, Rubin 1977).
     """
     accuracy: FloatArray = np.full(problem.statistics.m, problem.prior.centre)
     trace: list[float] = []
@@ -163,9 +153,9 @@ class OneCoin(VoteModel):
 
     P(λ_j = v | Y = y, LF j votes) is a_j if v = y and (1 - a_j)/(k - 1) otherwise; whether an LF
     votes says nothing. LFs that repeat each other share one vote's weight (see ``redundancy``).
-    With gold, the class of the examples that people labeled is known to EM. a_j has a Beta prior
-    with mode ``centre`` and ``strength`` · n imagined votes, which keeps the accuracies of LFs
-    that rarely meet another from running away.
+    a_j has a Beta prior with mode ``centre`` and ``strength`` · n imagined votes, which keeps the
+    accuracies of LFs that rarely meet another from running away. Gold does not enter EM: used
+    there and again for calibration, a hundred labels would make the model too sure of them.
 
     Parameters
     ----------
@@ -181,6 +171,7 @@ class OneCoin(VoteModel):
     Attributes
     ----------
     accuracy_ : (m,) most probable accuracies
+    worthless_ : (m,) which LFs ended at the lowest accuracy that is allowed, a hair above chance
     discount_ : (m,) one over the number of LFs that say the same, 1 for a witness of its own
     log_posterior_ : (iterations,) rises monotonically
     converged_ : whether EM ended before ``max_iter``
@@ -221,8 +212,7 @@ class OneCoin(VoteModel):
         self, statistics: VoteStatistics, balance: FloatArray, gold: GoldSample | None
     ) -> LogLinear:
         self.discount_ = discounts(statistics, self.redundancy)
-        known = None if gold is None else gold.counts(len(statistics.rows), self.cardinality)
-        problem = self._problem(statistics, balance, known)
+        problem = self._problem(statistics, balance)
         fit = fit_one_coin(problem, max_iter=self.max_iter, tolerance=self.tolerance)
         if not fit.converged:
             warnings.warn(
@@ -231,15 +221,13 @@ class OneCoin(VoteModel):
                 stacklevel=4,
             )
         self.accuracy_ = fit.accuracy
+        self.worthless_ = fit.accuracy <= problem.prior.lowest + 1e-3
         self.log_posterior_ = fit.log_posterior
         self.converged_ = fit.converged
         return self._scorer(fit.accuracy, balance)
 
-    def _problem(
-        self, statistics: VoteStatistics, balance: FloatArray, known: FloatArray | None = None
-    ) -> OneCoinProblem:
-        prior = self._prior(statistics.n)
-        return OneCoinProblem(statistics, balance, prior, self.discount_, known)
+    def _problem(self, statistics: VoteStatistics, balance: FloatArray) -> OneCoinProblem:
+        return OneCoinProblem(statistics, balance, self._prior(statistics.n), self.discount_)
 
     def _scorer(self, accuracy: FloatArray, balance: FloatArray) -> LogLinear:
         weights = one_coin_weights(accuracy, self.cardinality, self.discount_)

@@ -53,12 +53,6 @@ class GoldSample:
         """The gold labels at ``index``."""
         return GoldSample(self.pattern[index], self.label[index], self.weight[index])
 
-    def counts(self, n_patterns: int, cardinality: int) -> FloatArray:
-        """How many examples of each pattern are known to be of each class, (p, k), unweighted."""
-        known = np.zeros((n_patterns, cardinality))
-        np.add.at(known, (self.pattern, self.label), 1.0)
-        return known
-
     def balance(self, cardinality: int, *, pseudo_count: float = 1.0) -> FloatArray:
         """Class balance (k,): Hájek's weighted shares, shrunk to uniform by Laplace's rule.
 
@@ -118,6 +112,11 @@ class VoteStatistics:
     def covered(self) -> npt.NDArray[np.bool_]:
         """Which rows hold any vote, (p,)."""
         return np.asarray((self.rows != ABSTAIN).any(axis=1))
+
+    @cached_property
+    def one_sided(self) -> npt.NDArray[np.bool_]:
+        """Which LFs vote for a single class only, (m,)."""
+        return np.asarray((self.votes_cast > 0).sum(axis=1) == 1)
 
     @cached_property
     def votes_cast(self) -> FloatArray:
