@@ -15,7 +15,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data sets beside the repository; tests that need it skip loudly without."""
+    """Real data sets beside the repository; tests that need them skip loudly without."""
     if not SHARED_DATA.is_dir():
         pytest.skip("../shared/data is not here: tests on internal real data cannot run")
     return SHARED_DATA

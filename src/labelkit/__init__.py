@@ -53,7 +53,38 @@ _HOME = {
     "NotIdentifiable": "labelkit.errors",
 }
 
-__all__ = ["__version__", "evidence", *sorted(_HOME)]
+__all__ = [
+    "ABSTAIN",
+    "Batch",
+    "FilesPlatform",
+    "InteractionLog",
+    "LabelModel",
+    "LabelStudio",
+    "LabelkitError",
+    "LabelkitWarning",
+    "Ledger",
+    "MajorityVote",
+    "NotIdentifiable",
+    "OneCoin",
+    "PositionBias",
+    "Project",
+    "SnorkelMoments",
+    "ValidationReport",
+    "Votes",
+    "__version__",
+    "analyze",
+    "apply",
+    "col",
+    "evidence",
+    "impression_weights",
+    "labeling_function",
+    "read_log",
+    "select",
+    "simulate",
+    "text_evidence",
+    "validate",
+    "vote",
+]
 
 if TYPE_CHECKING:
     from labelkit.bias import PositionBias, impression_weights
