@@ -231,3 +231,26 @@ def test_arguments_that_make_no_sense_are_refused(make_pool, arguments, message)
     n = arguments.pop("n", 50)
     with pytest.raises(SelectionError, match=message):
         lk.select(make_pool(100), n, **arguments)
+
+
+def test_examples_without_any_vote_teach_nothing_and_are_left_to_the_audit():
+    rng = np.random.default_rng(0)
+    p = np.r_[np.full(50, 0.5), rng.uniform(0.6, 1.0, 150)]
+    labels = pl.DataFrame(
+        {
+            "query": np.arange(200) // 10,
+            "item": np.arange(200),
+            "p_0": 1 - p,
+            "p_1": p,
+            "covered": np.arange(200) >= 50,
+        }
+    )
+    batch = lk.select(labels, 60, audit_share=0.5)
+    taught = batch.frame.filter(stratum="informative").join(labels, on=["query", "item"])
+    assert taught["covered"].all()
+    assert taught["p_1"].max() <= np.sort(p[50:])[29]
+    audited = batch.frame.filter(stratum="audit").join(labels, on=["query", "item"])
+    assert 0 < (~audited["covered"]).sum() < 30
+    # Without the column nothing is known of votes, and a tie is a tie.
+    unknown = lk.select(labels.drop("covered"), 60, audit_share=0.5).frame
+    assert unknown.filter(stratum="informative")["item"].max() < 50

@@ -32,6 +32,7 @@ class Pool:
         rows           (N,) int64: position of each example in ``frame``
         probabilities  (N, k) float64, rows summing to 1
         query          (N,) int64: number of the example's first key, for caps per query
+        covered        (N,) bool: whether any LF voted, as the weak labels say; else all True
         frame          the collected weak labels: keys, label (if any), p_0 … p_{k-1}
         n_excluded     examples of ``frame`` that cannot be drawn
     """
@@ -39,6 +40,7 @@ class Pool:
     rows: IntArray
     probabilities: FloatArray
     query: IntArray
+    covered: npt.NDArray[np.bool_]
     frame: nw.DataFrame[Any]
     n_excluded: int
 
@@ -81,7 +83,12 @@ def read_pool(
     _require(columns, keys, "The weak labels")
     p_columns = probability_columns(columns)
     carried = [c for c in ("label",) if c in columns]
-    frame = collect(source.select([*keys, *carried, *p_columns]))
+    told = [c for c in ("covered",) if c in columns]
+    table = collect(source.select([*keys, *carried, *p_columns, *told]))
+    frame = table.drop(told)
+    covered = np.ones(len(frame), dtype=bool)
+    if told:
+        covered = table["covered"].to_numpy().astype(bool)
 
     key_table = _key_table(frame, keys)
     order = key_table.select(pl.arg_sort_by(list(keys))).to_series()
@@ -97,7 +104,7 @@ def read_pool(
     p = np.ascontiguousarray(p, dtype=np.float64)
     _refuse_improbable(p, key_table, keys)
     query = key_table[keys[0]].rank("dense").to_numpy().astype(np.int64)
-    return Pool(keep, p[keep], query[keep], frame, n_excluded)
+    return Pool(keep, p[keep], query[keep], covered[keep], frame, n_excluded)
 
 
 def _require(columns: Sequence[str], wanted: Sequence[str], who: str) -> None:

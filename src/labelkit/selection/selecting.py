@@ -37,7 +37,8 @@ def select(
 ) -> Batch:
     """Draw the ``n`` examples that people should label next, each with its inclusion probability.
 
-    The examples with the highest scores form a certainty stratum (π = 1): they teach. From all the
+    The examples with the highest scores form a certainty stratum (π = 1): they teach. Examples that
+    ``labels`` call not ``covered`` by any LF have score 0 and come last. From all the
     others an audit sample of fixed size is drawn with known probability: together with the
     certainty stratum it measures the whole pool without bias, although the pool was not sampled
     evenly [1]_. Among equal scores, chance decides.
@@ -85,7 +86,9 @@ def select(
     ties, draw, mix = np.random.default_rng([seed, pool.n_excluded]).spawn(3)
 
     n_audit = n if strategy == "random" else audit_size(n, audit_share)
-    score = SCORES.get(strategy, margin)(pool.probabilities)
+    # Where no LF voted, classes tie for want of votes, not because votes disagree: an answer there
+    # teaches nothing about any LF, and such examples would fill the stratum. Audit them instead.
+    score = np.where(pool.covered, SCORES.get(strategy, margin)(pool.probabilities), 0.0)
     informative = top(score, pool.query, n - n_audit, max_per_query, ties)
     rest = np.setdiff1d(np.arange(len(pool)), informative, assume_unique=True)
     sample = _audit(pool, rest, n_audit, audit, draw)
