@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -311,18 +311,19 @@ def demo(options: argparse.Namespace) -> None:
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as directory:
             start = time.perf_counter()
-            tables: Mapping[str, pl.DataFrame] = {
-                table.name: table.frame for table in run(Path(directory) / "demo", seed=seed).tables
-            }
+            result = run(Path(directory) / "demo", seed=seed)
             seconds = time.perf_counter() - start
-        steps = tables["demo-3-steps"].filter(
+        steps = result.steps.filter(
             (pl.col("log") == "adverse") & pl.col("metric").is_in(["auc", "ndcg@10"])
         )
         frames.append(steps.with_columns(seed=pl.lit(seed), seconds=pl.lit(seconds)))
     gains = pl.concat(frames)
     print(f"{options.seeds} seeds, {gains['seconds'].max():.1f} s at most for one demo")
     print(f"{'metric':9} {'step':34} {'mean gain':>10} {'smallest':>9} {'intervals above 0':>18}")
-    for (metric, step), rows in gains.group_by("metric", "labels", maintain_order=True):
+    for (metric, labels, less), rows in gains.group_by(
+        "metric", "labels", "less", maintain_order=True
+    ):
+        step = f"{labels} − {less}"
         above = int((rows["low"] > 0).sum())
         print(
             f"{metric:9} {step:34} {rows['estimate'].mean():>+10.4f} "

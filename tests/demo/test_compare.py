@@ -51,11 +51,14 @@ def test_a_label_set_does_not_differ_from_itself_and_paired_intervals_are_narrow
 def test_steps_go_from_the_first_to_each_and_from_each_to_the_next(truth, scores):
     measured = compare.measure(scores, truth, n_draws=20)
     steps = compare.steps(measured, ["blind", "close", "closer"], first="blind")
-    assert steps.filter(metric="auc")["labels"].to_list() == [
-        "close − blind",
-        "closer − blind",
-        "closer − close",
+    assert steps.filter(metric="auc").select("labels", "less").rows() == [
+        ("close", "blind"),
+        ("closer", "blind"),
+        ("closer", "close"),
     ]
+    wide = compare.wide(steps, ["auc", "log_loss"])
+    assert wide.columns[2:5] == ["auc", "auc_low", "auc_high"]
+    assert wide["log_loss"].to_list() == steps.filter(metric="log_loss")["estimate"].to_list()
 
 
 @pytest.mark.statistics

@@ -25,36 +25,36 @@ def tables(played: Any) -> dict[str, pl.DataFrame]:
     return {table.name: table.frame for table in played.tables}
 
 
-def step(tables: dict[str, pl.DataFrame], log: str, metric: str, labels: str) -> tuple[float, ...]:
-    row = tables["demo-3-steps"].filter(log=log, metric=metric, labels=labels)
+def step(played: Any, log: str, metric: str, labels: str, less: str) -> tuple[float, ...]:
+    row = played.steps.filter(log=log, metric=metric, labels=labels, less=less)
     return row.select("estimate", "low", "high").row(0)
 
 
 @pytest.mark.parametrize("metric", ["auc", "ndcg@10"])
-def test_on_the_adverse_log_weak_labels_beat_naive_clicks_beyond_doubt(tables, metric):
-    _, low, _ = step(tables, "adverse", metric, f"{WEAK} − {NAIVE}")
+def test_on_the_adverse_log_weak_labels_beat_naive_clicks_beyond_doubt(played, metric):
+    _, low, _ = step(played, "adverse", metric, WEAK, less=NAIVE)
     assert low > 0
 
 
 @pytest.mark.parametrize("metric", ["auc", "ndcg@10"])
-def test_a_hundred_answers_improve_weak_labels_further(tables, metric):
-    estimate, _, _ = step(tables, "adverse", metric, f"{ASKED} − {WEAK}")
+def test_a_hundred_answers_improve_weak_labels_further(played, metric):
+    estimate, _, _ = step(played, "adverse", metric, ASKED, less=WEAK)
     assert estimate > 0
 
 
 @pytest.mark.parametrize("log", ["good", "adverse"])
 @pytest.mark.parametrize("metric", ["log_loss", "calibration_error"])
-def test_a_hundred_answers_make_labels_honest_beyond_doubt(tables, log, metric):
-    _, _, high = step(tables, log, metric, f"{ASKED} − {WEAK}")
+def test_a_hundred_answers_make_labels_honest_beyond_doubt(played, log, metric):
+    _, _, high = step(played, log, metric, ASKED, less=WEAK)
     assert high < 0
 
 
 def test_with_good_rankers_naive_clicks_rank_well_within_queries_which_is_why_both_are_shown(
-    tables,
+    played,
 ):
-    estimate, _, _ = step(tables, "good", "ndcg@10", f"{DEBIASED} − {NAIVE}")
+    estimate, _, _ = step(played, "good", "ndcg@10", DEBIASED, less=NAIVE)
     assert abs(estimate) < 0.05
-    _, low, _ = step(tables, "good", "auc", f"{WEAK} − {NAIVE}")
+    _, low, _ = step(played, "good", "auc", WEAK, less=NAIVE)
     assert low > 0
 
 
@@ -66,12 +66,13 @@ def test_propensities_are_found_again(tables):
     assert error < 0.12
 
 
-def test_it_says_that_nobody_was_asked_and_measures_on_nothing_that_was_answered(played, tables):
+def test_it_says_that_nobody_was_asked_and_measures_on_nothing_that_was_answered(played):
     assert "script" in played.headline
     project = Project(played.directory)
     assert project.gold().height == 100
-    note = next(table.note for table in played.tables if table.name == "demo-2-labels")
+    note = next(table.note for table in played.tables if table.name == "demo-2-ranking")
     measured = project.latest().labels().height - 100
+    assert played.levels["log"].unique().sort().to_list() == ["adverse", "good"]
     assert f"{measured:,} (adverse)" in note
 
 

@@ -87,28 +87,44 @@ def measure(
 
 def levels(measured: Mapping[str, Mapping[str, Draws]]) -> pl.DataFrame:
     """``metric``, ``labels``, ``estimate``, ``low``, ``high``."""
-    return _table([(m, name, d) for m, by_name in measured.items() for name, d in by_name.items()])
+    rows = [(m, name, "", d) for m, by_name in measured.items() for name, d in by_name.items()]
+    return _table(rows).drop("less")
 
 
 def steps(
     measured: Mapping[str, Mapping[str, Draws]], order: Sequence[str], *, first: str
 ) -> pl.DataFrame:
-    """Paired differences: each label set less ``first``, and each less the one before it."""
-    rows: list[tuple[str, str, Draws]] = []
+    """Paired differences: each label set less ``first``, and each less the one before it.
+
+    Returns ``metric``, ``labels``, ``less``, ``estimate``, ``low``, ``high``.
+    """
+    rows: list[tuple[str, str, str, Draws]] = []
     for metric, by_name in measured.items():
         pairs = dict.fromkeys(
             [*((first, name) for name in order if name != first), *pairwise(order)]
         )
-        rows += [(metric, f"{b} − {a}", by_name[b] - by_name[a]) for a, b in pairs]
+        rows += [(metric, b, a, by_name[b] - by_name[a]) for a, b in pairs]
     return _table(rows)
 
 
-def _table(rows: Sequence[tuple[str, str, Draws]]) -> pl.DataFrame:
+def wide(table: pl.DataFrame, metrics: Sequence[str]) -> pl.DataFrame:
+    """One row per label set, with ``x``, ``x_low``, ``x_high`` for each metric x."""
+    keys = [name for name in table.columns if name not in ("metric", "estimate", "low", "high")]
+    out = table.select(keys).unique(maintain_order=True)
+    for metric in metrics:
+        named = {"estimate": metric, "low": f"{metric}_low", "high": f"{metric}_high"}
+        rows = table.filter(metric=metric).drop("metric").rename(named)
+        out = out.join(rows, on=keys, how="left", maintain_order="left")
+    return out
+
+
+def _table(rows: Sequence[tuple[str, str, str, Draws]]) -> pl.DataFrame:
+    numbers = pl.col("estimate", "low", "high").round(4)
     return pl.DataFrame(
-        [(metric, name, d.estimate, *d.interval()) for metric, name, d in rows],
-        schema=["metric", "labels", "estimate", "low", "high"],
+        [(metric, name, less, d.estimate, *d.interval()) for metric, name, less, d in rows],
+        schema=["metric", "labels", "less", "estimate", "low", "high"],
         orient="row",
-    )
+    ).with_columns(numbers)
 
 
 def _auc(

@@ -14,7 +14,7 @@ import polars as pl
 from labelkit.bias import PositionBias
 from labelkit.demo import compare, signals
 from labelkit.demo.data import GRADE, KEYS, RELEVANT_FROM, load
-from labelkit.demo.tell import ASKED, DEBIASED, NAIVE, WEAK, Case, headline, tables
+from labelkit.demo.tell import ASKED, DEBIASED, NAIVE, WEAK, Case, headline, levels, steps, tables
 from labelkit.errors import ProjectError
 from labelkit.evidence import evidence
 from labelkit.files import atomic
@@ -38,13 +38,17 @@ class DemoResult:
     directory : the project with the adverse log; that with the good one is beside it
     run : its last run, whose report shows the tables
     tables : results, for the terminal and the report
-    headline : what the labels are worth, in two sentences
+    headline : what the labels are worth, and who answered
+    levels : ``log``, ``metric``, ``labels``, ``estimate``, ``low``, ``high``
+    steps : paired differences, the same columns and ``less``: the label set that is subtracted
     """
 
     directory: Path
     run: Path
     tables: tuple[ResultTable, ...]
     headline: str
+    levels: pl.DataFrame
+    steps: pl.DataFrame
 
 
 def run(
@@ -84,7 +88,14 @@ def run(
         for table in results:
             table.save(case.run.path)
     shown = cases[-1]
-    return DemoResult(root / shown.name, shown.run.path, results, headline(shown))
+    return DemoResult(
+        directory=root / shown.name,
+        run=shown.run.path,
+        tables=results,
+        headline=headline(shown),
+        levels=levels(cases),
+        steps=steps(cases),
+    )
 
 
 def _play(

@@ -11,7 +11,7 @@ from labelkit.demo import compare, signals
 from labelkit.logs import Truth
 from labelkit.project import ResultTable, Run
 
-NAIVE, DEBIASED, WEAK, ASKED = "naive clicks", "debiased clicks", "weak labels", "weak + answers"
+NAIVE, DEBIASED, WEAK, ASKED = "naive clicks", "debiased clicks", "weak labels", "with answers"
 ORDER = (NAIVE, DEBIASED, WEAK, ASKED)
 SCRIPTED = "The annotator is a script that answers from held-back grades; no person was asked."
 
@@ -43,8 +43,19 @@ class Case:
         return pl.DataFrame({"position": range(1, len(theta) + 1), "propensity": theta})
 
 
+def levels(cases: Sequence[Case]) -> pl.DataFrame:
+    """``log``, ``metric``, ``labels``, ``estimate``, ``low``, ``high``."""
+    return _stacked(cases, [compare.levels(case.measured) for case in cases])
+
+
+def steps(cases: Sequence[Case]) -> pl.DataFrame:
+    """Paired differences, in the columns of :func:`levels` and ``less``: what is subtracted."""
+    return _stacked(cases, [compare.steps(case.measured, ORDER, first=NAIVE) for case in cases])
+
+
 def tables(cases: Sequence[Case]) -> tuple[ResultTable, ...]:
-    """Propensities, label sets, and what each step gains, for all logs."""
+    """Propensities, label sets, what each step gains, and the features behind it."""
+    ranking, honesty = ("auc", "ndcg@10"), ("log_loss", "calibration_error")
     return (
         ResultTable(
             "demo-1-propensities",
@@ -53,39 +64,34 @@ def tables(cases: Sequence[Case]) -> tuple[ResultTable, ...]:
             _stacked(cases, [_propensities(case) for case in cases]),
         ),
         ResultTable(
-            "demo-2-labels",
-            "How far four readings of the same log are from the truth",
-            "Relevant means grade 2 or more of 4; NDCG uses the grades. 95 % intervals over "
-            f"queries. Measured on the {_counts(cases)} examples that no answer was asked for. "
-            "A click rate is read as a probability, which is the naive thing to do. " + SCRIPTED,
-            _stacked(cases, [compare.levels(case.measured) for case in cases]),
+            "demo-2-ranking",
+            "How well four readings of the same log rank",
+            "AUC is over all queries together, relevant being grade 2 or more of 4; NDCG is within "
+            "queries, by grade. A good ranker puts relevant items where clicks fall, so naive "
+            "clicks have a fine NDCG there; the adverse log tells the readings apart. 95 % "
+            f"intervals over queries, on the {_counts(cases)} examples that no answer was asked "
+            f"for. {SCRIPTED}",
+            compare.wide(levels(cases), ranking),
         ),
         ResultTable(
-            "demo-3-steps",
-            "What each step changes",
-            "Paired differences over queries, 95 % intervals: an interval that holds 0 shows "
-            "nothing. A good ranker already puts relevant items where clicks fall, so there "
-            "naive clicks have a fine NDCG; the adverse log tells the readings apart.",
-            _stacked(cases, [compare.steps(case.measured, ORDER, first=NAIVE) for case in cases]),
+            "demo-3-honesty",
+            "How far their probabilities are from the truth",
+            "Lower is better. A click rate is read as a probability of relevance, which is the "
+            "naive thing to do. The same examples.",
+            compare.wide(levels(cases), honesty),
         ),
         ResultTable(
-            "demo-4-signals",
+            "demo-4-gains",
+            f"What each step gains in ranking, on the {cases[-1].name} log",
+            "Paired differences over queries, 95 % intervals: one that holds 0 shows nothing.",
+            compare.wide(steps(cases[-1:]), ranking).drop("log"),
+        ),
+        ResultTable(
+            "demo-5-signals",
             "Features that labeling functions read, chosen by clicks alone",
             "Spearman correlation with the debiased click rate of the same log; features alike "
             "one already chosen are passed over. No grade was looked at.",
-            _stacked(
-                cases,
-                [
-                    pl.DataFrame(
-                        {
-                            "signal": [f"signal_{i}" for i in range(1, len(case.chosen) + 1)],
-                            "feature": [signal.feature for signal in case.chosen],
-                            "agreement": [round(signal.agreement, 3) for signal in case.chosen],
-                        }
-                    )
-                    for case in cases
-                ],
-            ),
+            _stacked(cases, [_signals(case) for case in cases]),
         ),
     )
 
@@ -105,6 +111,16 @@ def headline(case: Case) -> str:
         f"On the {case.name} log, from naive clicks to weak labels to weak labels with "
         f"{case.n_answers} answers: {'; '.join(parts)}. The answers bring log loss from "
         f"{loss[WEAK].estimate:.3f} to {loss[ASKED].estimate:.3f}. {SCRIPTED}"
+    )
+
+
+def _signals(case: Case) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "signal": [f"signal_{i}" for i in range(1, len(case.chosen) + 1)],
+            "feature": [signal.feature for signal in case.chosen],
+            "agreement": [round(signal.agreement, 3) for signal in case.chosen],
+        }
     )
 
 
