@@ -29,7 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 MODELS = ("position rate", "PBM", "cascade", "DCM", "DBN", "UBM")
 RIVALS = MODELS[2:]
 # A rival that removes less than this share of PBM's log loss is not worth another model.
-RELEVANT_GAIN = 0.01
+RELEVANT_GAIN = 0.005
 NUMBERS = (
     "log_likelihood",
     "low",

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelkit.bias.clickmodels.smoothing import BetaPrior
-from labelkit.bias.clickmodels.squarem import EMFit, EMStep, cross_entropy, squarem
+from labelkit.bias.clickmodels.squarem import FINE, EMFit, EMStep, cross_entropy, squarem
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -95,7 +95,7 @@ def em_step(cells: ExaminedCells, theta: FloatArray, gamma: FloatArray) -> EMSte
 
 
 def fit_examination(
-    cells: ExaminedCells, *, theta: FloatArray, gamma: FloatArray, tolerance: float = 1e-4
+    cells: ExaminedCells, *, theta: FloatArray, gamma: FloatArray, tolerance: float = FINE
 ) -> EMFit:
     """Maximum a posteriori of θ and γ; ``rates`` holds θ (G,), then γ (E,).
 

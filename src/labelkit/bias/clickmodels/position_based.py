@@ -10,7 +10,7 @@ from labelkit.bias.clickmodels.counts import PageCounts
 from labelkit.bias.clickmodels.examination import ExaminedCells, fit_examination
 from labelkit.bias.clickmodels.pages import Pages
 from labelkit.bias.clickmodels.smoothing import FEW_STRENGTH, BetaPrior, fit_beta_prior
-from labelkit.bias.clickmodels.squarem import EMFit
+from labelkit.bias.clickmodels.squarem import FINE, ROUGH, EMFit
 from labelkit.bias.poisson import ClickedCells, fit_poisson
 from labelkit.logs import PositionCounts
 
@@ -41,7 +41,7 @@ class PositionBased:
         theta = start_curve(merged, counts.depth)
         # The prior of γ depends on θ through the exposures, and θ on the prior a little: once
         # more with the θ that was found is as far as it moves anything.
-        for _ in range(2):
+        for tolerance in (ROUGH, FINE):
             prior = exposure_prior(counts, theta)
             cells = ExaminedCells(
                 merged.example,
@@ -53,7 +53,7 @@ class PositionBased:
                 prior,
             )
             gamma = start_gamma(counts, theta, prior)
-            self.fit_: EMFit = fit_examination(cells, theta=theta, gamma=gamma)
+            self.fit_: EMFit = fit_examination(cells, theta=theta, gamma=gamma, tolerance=tolerance)
             theta, gamma = np.split(self.fit_.rates, [len(theta)])
         self.theta_, self.prior_ = theta, prior
         self.gamma_ = np.append(gamma, prior.mean)

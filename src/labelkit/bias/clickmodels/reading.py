@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from labelkit.bias.clickmodels.pages import Pages
 from labelkit.bias.clickmodels.smoothing import BetaPrior, fit_beta_prior
-from labelkit.bias.clickmodels.squarem import EMFit, EMStep, cross_entropy, squarem
+from labelkit.bias.clickmodels.squarem import FINE, ROUGH, EMFit, EMStep, cross_entropy, squarem
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -151,7 +151,7 @@ def em_step(data: ReadingData, attraction: FloatArray, read_on: FloatArray) -> E
 
 
 def fit_reading(
-    data: ReadingData, *, attraction: FloatArray, read_on: FloatArray, tolerance: float = 1e-4
+    data: ReadingData, *, attraction: FloatArray, read_on: FloatArray, tolerance: float = FINE
 ) -> tuple[EMFit, ReadingData]:
     """Maximum a posteriori of a and λ, and the data with the priors that were used.
 
@@ -160,15 +160,15 @@ def fit_reading(
     expected reading varies less over groups than reading does.
     """
     size = len(attraction)
-    bound = tolerance * max(float(data.clicks.sum()), 1.0)
+    n_clicks = max(float(data.clicks.sum()), 1.0)
 
-    def fit(data: ReadingData, start: FloatArray) -> EMFit:
+    def fit(data: ReadingData, start: FloatArray, tolerance: float) -> EMFit:
         def step(rates: FloatArray) -> EMStep:
             return em_step(data, rates[:size], rates[size:])
 
-        return squarem(step, start, bound=bound)
+        return squarem(step, start, bound=tolerance * n_clicks)
 
-    first = fit(data, np.concatenate([attraction, read_on]))
+    first = fit(data, np.concatenate([attraction, read_on]), ROUGH)
     rows, read, _ = expect(data, first.rates[:size], first.rates[size:])
     went, known = float((data.went_on + read).sum()), float((data.went_on + data.n_tails).sum())
     moved = replace(
@@ -176,4 +176,4 @@ def fit_reading(
         a_prior=fit_beta_prior(data.clicks, data.reached + rows),
         on_prior=BetaPrior((went + 0.5) / (known + 1), data.on_prior.strength),
     )
-    return fit(moved, first.rates), moved
+    return fit(moved, first.rates, tolerance), moved

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
+# Sums of absolute scores at which to stop, relative to all clicks: at a maximum, and near enough to
+# one to fit priors.
+FINE, ROUGH = 1e-4, 3e-3
 # In log-odds: probabilities stay 3e-9 off 0 and 1.
 FURTHEST = 19.6
 
