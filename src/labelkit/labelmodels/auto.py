@@ -29,6 +29,7 @@ MIN_GOLD = 30
 # one-sided functions, and that overrules so many majorities, has gone astray.
 MAX_WORTHLESS, MAX_OVERRULED = 0.25, 0.05
 N_FOLDS = 5
+CLEAR_GAIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def choose_by_gold(
     """Pick the candidate whose calibrated labels lose least on gold that it did not see.
 
     ``preferred``, the choice without gold, is kept unless another candidate's log loss is lower
-    by more than one standard error of the difference (the rule of Breiman et al. 1984).
+    by more than two standard errors of the difference: choosing by noise costs more than a small
+    gain brings.
     """
     voted = np.flatnonzero(statistics.covered[gold.pattern])
     if len(voted) < MIN_GOLD:
@@ -131,12 +133,12 @@ def choose_by_gold(
     best = min(losses, key=lambda method: float(losses[method].mean()))
     gain = usual - losses[best]
     error = float(gain.std(ddof=1)) / np.sqrt(len(gain))
-    method = best if gain.mean() > error else preferred.method
+    method = best if gain.mean() > CLEAR_GAIN * error else preferred.method
     figures = ", ".join(f"{name} {loss.mean():.3f}" for name, loss in losses.items())
     kept = (
-        "the lowest by more than a standard error"
+        "the lowest by more than two standard errors"
         if method == best and best != preferred.method
-        else "no other is lower by more than a standard error"
+        else "no other is lower by more than two standard errors"
     )
     return Choice(
         method, f"log loss on {len(seen)} held-out gold labels is {figures}: {method}, {kept}"

@@ -13,8 +13,10 @@ _SMALLEST_SCALE = 0.02
 # Prior precisions of the trust in an LF, between which the evidence chooses. The first one means
 # "leave the LFs as they are".
 _PRECISIONS = (1e6, 100.0, 50.0, 20.0, 10.0, 5.0)
+# How likely each of them is before any gold: "as they are" as likely as the others together.
+_BELIEF = np.array([5.0, 1.0, 1.0, 1.0, 1.0, 1.0])
 # Imagined examples behind the model's own answer for examples without a vote.
-_UNCOVERED_STRENGTH = 10.0
+_UNCOVERED_STRENGTH = 50.0
 
 
 def calibrate_on(scorer: Scorer, statistics: VoteStatistics, gold: GoldSample) -> Calibration:
@@ -43,7 +45,8 @@ def calibrate(
 
     P(Y = y | votes) ∝ exp(s·z_y + b_y + Σ_j t_j·1[λ_j = y]), s ~ N(1, scale_sd²),
     b_y ~ N(0, shift_sd²), t_j ~ N(0, 1/τ). The maximum a posteriori of each of a few precisions τ
-    is averaged with weights proportional to Laplace's approximation of the evidence for τ [1]_:
+    is averaged with weights proportional to Laplace's approximation of the evidence for τ [1]_
+    (that t = 0 is taken to be as likely as not):
     with little gold, or LFs that are as good as they seem, the votes are left as they are, and the
     order of examples by a binary score is kept.
 
@@ -85,7 +88,8 @@ def calibrate(
         start, score = _fit(design, labels, np.r_[fixed, np.full(m, precision)], start)
         fits.append(start)
         evidence.append(score)
-    share = np.exp(np.array(evidence) - max(evidence))
+    belief = np.array(evidence) + np.log(_BELIEF[: len(evidence)])
+    share = np.exp(belief - belief.max())
     found = (share / share.sum()) @ np.array(fits)
     return Calibration(float(found[0]), found[1 : 1 + k], found[1 + k :])
 

@@ -114,19 +114,42 @@ def fit_one_coin(
     """EM from equal accuracies until no accuracy moves by more than ``tolerance``.
 
     Each step raises log posterior = Σ_r n_r log Σ_y p_y Π_{j votes} P(λ_rj | y)^discount_j
-    + log prior(a) (Dempster, Laird, Rubin 1977).
+    + log prior(a) (Dempster, Laird, Rubin 1977). Every two steps are extrapolated (SQUAREM,
+    Varadhan & Roland 2008), and where that leads downhill the second step is taken instead.
     """
     accuracy: FloatArray = np.full(problem.statistics.m, problem.prior.centre)
-    trace: list[float] = []
-    for _ in range(max_iter):
-        mass, log_likelihood = e_step(problem, accuracy)
-        trace.append(log_likelihood + problem.prior.log_density(accuracy))
-        update = m_step(problem, mass)
-        moved = float(np.abs(update - accuracy).max())
-        accuracy = update
-        if moved <= tolerance:
-            return OneCoinFit(accuracy, np.array(trace), True)
-    return OneCoinFit(accuracy, np.array(trace), False)
+    height, update = _climb(problem, accuracy)
+    trace = [height]
+    while len(trace) < max_iter:
+        if float(np.abs(update - accuracy).max()) <= tolerance:
+            return OneCoinFit(update, np.array(trace), True)
+        second_height, second = _climb(problem, update)
+        trace.append(second_height)
+        jump = _extrapolated(accuracy, update, second, problem.prior)
+        height, after = _climb(problem, jump)
+        if height < second_height:
+            jump = second
+            height, after = _climb(problem, jump)
+        trace.append(height)
+        accuracy, update = jump, after
+    return OneCoinFit(update, np.array(trace), False)
+
+
+def _climb(problem: OneCoinProblem, accuracy: FloatArray) -> tuple[float, FloatArray]:
+    """The log posterior at ``accuracy``, and where the next step of EM leads."""
+    mass, log_likelihood = e_step(problem, accuracy)
+    return log_likelihood + problem.prior.log_density(accuracy), m_step(problem, mass)
+
+
+def _extrapolated(
+    start: FloatArray, first: FloatArray, second: FloatArray, prior: AccuracyPrior
+) -> FloatArray:
+    """Where two steps of EM point to, within the allowed range."""
+    step, bend = first - start, second - 2 * first + start
+    curvature = float(np.linalg.norm(bend))
+    length = max(float(np.linalg.norm(step)) / curvature, 1.0) if curvature else 1.0
+    jump = start + 2 * length * step + length**2 * bend
+    return np.asarray(np.clip(jump, prior.lowest, prior.highest))
 
 
 def newton_matrix(
@@ -173,7 +196,7 @@ class OneCoin(VoteModel):
     accuracy_ : (m,) most probable accuracies
     worthless_ : (m,) which LFs ended at the lowest accuracy that is allowed, a hair above chance
     discount_ : (m,) one over the number of LFs that say the same, 1 for a witness of its own
-    log_posterior_ : (iterations,) rises monotonically
+    log_posterior_ : (steps,) log posterior on the way; rises monotonically
     converged_ : whether EM ended before ``max_iter``
 
     References
