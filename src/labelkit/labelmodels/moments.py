@@ -24,6 +24,7 @@ Solver: TypeAlias = Literal["optimum", "sgd"]
 Precision: TypeAlias = float | Sequence[float] | FloatArray
 
 MIN_LFS = 3
+MAX_ITER = 1000
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,6 @@ def solve_optimum(
     l2: float,
     mu_eps: float,
     start: FloatArray | None = None,
-    max_iter: int = 1000,
 ) -> MomentFit:
     """The minimum of `moment_loss` over μ in [mu_eps, 1 - mu_eps], by bounded L-BFGS."""
     from scipy.optimize import minimize
@@ -100,7 +100,7 @@ def solve_optimum(
         jac=True,
         method="L-BFGS-B",
         bounds=[(mu_eps, 1 - mu_eps)] * centre.size,
-        options={"maxiter": max_iter, "ftol": 1e-12, "gtol": 1e-8},
+        options={"maxiter": MAX_ITER, "ftol": 1e-12, "gtol": 1e-8},
     )
     return MomentFit(found.x.reshape(shape), float(found.fun), bool(found.success), int(found.nit))
 
@@ -190,7 +190,13 @@ class SnorkelMoments(VoteModel):
         self, statistics: VoteStatistics, balance: FloatArray, start: FloatArray | None = None
     ) -> MomentFit:
         moments = statistics.moments()
-        precision = np.broadcast_to(np.asarray(self.prec_init, float), (statistics.m,))
+        given = np.asarray(self.prec_init, dtype=np.float64)
+        if given.shape not in ((), (statistics.m,)):
+            raise LabelModelError(
+                f"prec_init is one number, or one for each of the {statistics.m} labeling "
+                f"functions; got shape {given.shape}."
+            )
+        precision = np.broadcast_to(given, (statistics.m,))
         eps = self.mu_eps
         if eps is None:
             eps = min(0.01, 10.0 ** -np.ceil(np.log10(statistics.n)))

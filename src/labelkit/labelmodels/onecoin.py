@@ -33,11 +33,11 @@ class AccuracyPrior:
     lowest: float
     highest: float = _HIGHEST
 
-    def log_density(self, accuracy: FloatArray) -> float:
-        """Σ_j log density of the accuracies (m,), up to a constant."""
+    def log_density(self, accuracy: FloatArray, discount: FloatArray) -> float:
+        """Σ_j discount_j · log density of the accuracies (m,), up to a constant."""
         right = self.centre * np.log(accuracy)
         wrong = (1 - self.centre) * np.log1p(-accuracy)
-        return float(self.strength * (right + wrong).sum())
+        return float(self.strength * (discount @ (right + wrong)))
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class OneCoinProblem:
     statistics : votes
     balance : (k,) class balance
     prior : of every LF's accuracy
-    discount : (m,) weight of each LF's log-likelihood, in (0, 1]
+    discount : (m,) weight of each LF's log-likelihood and prior, in (0, 1]
     """
 
     statistics: VoteStatistics
@@ -94,11 +94,12 @@ def m_step(problem: OneCoinProblem, mass: FloatArray) -> FloatArray:
     """Most probable accuracies (m,) given expected class counts ``mass`` (p, k).
 
     The objective is concave in each accuracy, so that clipping its maximum to the allowed range
-    gives the maximum within the range.
+    gives the maximum within the range. An LF's discount weighs its votes and its prior alike, and
+    so moves no maximum here.
     """
-    prior, discount = problem.prior, problem.discount
-    right = discount * np.trace(problem.statistics.tallies(mass), axis1=1, axis2=2)
-    cast = discount * problem.statistics.votes_cast.sum(axis=1)
+    prior = problem.prior
+    right = np.trace(problem.statistics.tallies(mass), axis1=1, axis2=2)
+    cast = problem.statistics.votes_cast.sum(axis=1)
     accuracy = (right + prior.strength * prior.centre) / (cast + prior.strength)
     return np.asarray(np.clip(accuracy, prior.lowest, prior.highest))
 
@@ -114,8 +115,9 @@ def fit_one_coin(
     """EM from equal accuracies until no accuracy moves by more than ``tolerance``.
 
     Each step raises log posterior = Σ_r n_r log Σ_y p_y Π_{j votes} P(λ_rj | y)^discount_j
-    + log prior(a) (Dempster, Laird, Rubin 1977). Every two steps are extrapolated (SQUAREM,
-    Varadhan & Roland 2008), and where that leads downhill the second step is taken instead.
+    + Σ_j discount_j log prior(a_j) (Dempster, Laird, Rubin 1977). Every two steps are
+    extrapolated (SQUAREM, Varadhan & Roland 2008), and where that leads downhill the second step
+    is taken instead.
     """
     accuracy: FloatArray = np.full(problem.statistics.m, problem.prior.centre)
     height, update = _climb(problem, accuracy)
@@ -138,7 +140,8 @@ def fit_one_coin(
 def _climb(problem: OneCoinProblem, accuracy: FloatArray) -> tuple[float, FloatArray]:
     """The log posterior at ``accuracy``, and where the next step of EM leads."""
     mass, log_likelihood = e_step(problem, accuracy)
-    return log_likelihood + problem.prior.log_density(accuracy), m_step(problem, mass)
+    log_prior = problem.prior.log_density(accuracy, problem.discount)
+    return log_likelihood + log_prior, m_step(problem, mass)
 
 
 def _extrapolated(
