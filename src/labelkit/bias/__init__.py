@@ -15,13 +15,16 @@ from labelkit.bias.weights import (  # isort: skip
     position_weights,
     summarise_weights,
 )
+from labelkit.bias.clickmodels import ClickModelComparison, compare_click_models  # isort: skip
 
 __all__ = [
     "DEFAULT_CLIP",
+    "ClickModelComparison",
     "Diagnosis",
     "PositionBias",
     "Propensities",
     "WeightSummary",
+    "compare_click_models",
     "curve_of",
     "impression_weights",
     "position_weights",
