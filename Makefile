@@ -5,9 +5,11 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 # pytest-xdist workers; tests that share one server stay together
 WORKERS ?= 2
+# What runs without Label Studio, a browser, Snorkel and torch
+ROOMS = $(addprefix tests/,package logs bias evidence lfs selection validation rounds project cli report)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check oldest bench docs clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +28,9 @@ check: $(VENV)/.test-installed ## Lint, check types, and hold the rooms to their
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+oldest: .venv-oldest/.installed ## Run the tests of the rooms with the oldest dependencies that are supported.
+	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist loadgroup -q $(ROOMS)
+
 bench: $(VENV)/.test-installed ## Print the figures that the documentation quotes.
 	$(BIN)/python benchmarks/main_job.py
 	$(BIN)/python benchmarks/scale.py
@@ -36,13 +41,19 @@ docs: $(VENV)/.test-installed ## Write the generated pages of the documentation 
 	$(BIN)/python -m labelkit.cli.document > docs/cli.md
 
 clean: ## Remove environments, caches and demo output.
-	rm -rf $(VENV) .venv-label-studio labelkit-demo build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-oldest .venv-label-studio labelkit-demo build dist .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install .
+	@touch $@
+
+.venv-oldest/.installed: pyproject.toml constraints/oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip --disable-pip-version-check --quiet install --constraint constraints/oldest.txt \
+		--editable ".[duckdb]" click hatchling hypothesis ir-measures pytest pytest-timeout pytest-xdist statsmodels
 	@touch $@
 
 $(VENV)/.test-installed: pyproject.toml constraints/test.txt | $(VENV)/bin/python

@@ -82,9 +82,9 @@ def impression_weights(
     curve = curve_of(bias)
     columns = ["query", "item", "position", "clicked"]
     if curve.per_impression:
-        weighted = log.frame.select(
-            *columns, weight=nw.min_horizontal(1 / nw.col("propensity"), nw.lit(float(clip)))
-        )
+        raw = 1 / nw.col("propensity").cast(nw.Float64)
+        cut = nw.when(raw > clip).then(nw.lit(float(clip))).otherwise(raw)
+        weighted = log.frame.select(*columns, weight=cut)
         rows = collect(weighted)
     else:
         rows = collect(log.frame.select(*columns))

@@ -219,7 +219,8 @@ def _add_rates(
     rates = {"ctr": ctr, "ctr_low": ctr / (1 + below), "ctr_high": ctr * (1 + above)}
     joined = table.join(_small_table(log, by_clicks), on="known_clicks", how="left")
     return joined.with_columns(
-        nw.min_horizontal(expression, nw.lit(1.0)).alias(name) for name, expression in rates.items()
+        nw.when(rate > 1).then(nw.lit(1.0)).otherwise(rate).alias(name)
+        for name, rate in rates.items()
     )
 
 
