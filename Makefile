@@ -32,7 +32,9 @@ oldest: .venv-oldest/.installed ## Run the tests of the rooms with the oldest de
 	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist loadgroup -q $(ROOMS)
 
 bench: $(VENV)/.test-installed ## Print the figures that the documentation quotes.
-	$(BIN)/python benchmarks/main_job.py
+	$(BIN)/python benchmarks/main_job.py trec
+	$(BIN)/python benchmarks/main_job.py naver
+	$(BIN)/python benchmarks/main_job.py demo
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/labelmodels.py
 	$(BIN)/python benchmarks/lfs.py

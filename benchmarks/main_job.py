@@ -331,16 +331,20 @@ def demo(options: argparse.Namespace) -> None:
         )
 
 
+def _help(section) -> str:
+    return section.__doc__.splitlines()[0].replace("%", "%%")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     section = parser.add_subparsers(dest="section", required=True)
-    one = section.add_parser("trec", help=trec.__doc__)
+    one = section.add_parser("trec", help=_help(trec))
     one.add_argument("--splits", type=int, default=20)
     one.add_argument("--audit-share", type=float, default=0.5)
     one.add_argument("--label-studio", action="store_true")
     one.set_defaults(play=trec)
-    section.add_parser("naver", help=naver.__doc__).set_defaults(play=naver)
-    two = section.add_parser("demo", help=demo.__doc__)
+    section.add_parser("naver", help=_help(naver)).set_defaults(play=naver)
+    two = section.add_parser("demo", help=_help(demo))
     two.add_argument("--seeds", type=int, default=5)
     two.set_defaults(play=demo)
     options = parser.parse_args()

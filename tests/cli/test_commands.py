@@ -198,7 +198,7 @@ def test_one_fixed_ranking_ends_with_the_exit_code_of_a_log_that_cannot_tell(run
     fixed.write_parquet(log)
     refused = run("label")
     assert refused.exit_code == 4
-    assert refused.stderr.startswith("Error: ")
+    assert refused.stderr.lstrip().startswith("Error: ")
     as_json = run("label", "--json")
     error = json.loads(as_json.stdout)["error"]
     assert (error["kind"], error["exit_code"]) == ("NotIdentifiable", 4)
