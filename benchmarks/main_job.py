@@ -1,6 +1,7 @@
 """The main job on real logs: what labels are worth, next to what simpler readings are worth.
 
     python benchmarks/main_job.py trec [--splits 20] [--audit-share 0.5] [--label-studio]
+                                       [--sensitivity]
     python benchmarks/main_job.py naver
     python benchmarks/main_job.py demo [--seeds 5]
 
@@ -24,7 +25,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,7 @@ import polars as pl
 import labelkit as lk
 from labelkit.lfs import load_lfs, text_evidence
 from labelkit.platforms import ScriptedAnnotator
+from labelkit.validation.metrics import auc
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -212,6 +214,40 @@ def trec(options: argparse.Namespace) -> None:
         f"audited at random: {options.audit_share:.0%}. The annotator is a script."
     )
     print_splits(pl.concat(splits))
+    if options.sensitivity:
+        sensitivity(data)
+
+
+def sensitivity(data: Trec) -> None:
+    """How much it matters where the text functions draw their lines, without any gold."""
+    from labelkit import col, labeling_function, vote
+
+    def by(column: str, high: float, low: float) -> object:
+        @labeling_function(name=column)
+        def rule() -> object:
+            return vote(1, where=col(column) > high) | vote(0, where=col(column) < low)
+
+        return rule
+
+    clicks = [
+        lf
+        for lf in data.lfs
+        if "overlap" not in lf.columns and "similarity_percentile" not in lf.columns
+    ]
+    print(
+        "\nAUC on untouched topics without gold, mean over 20 splits, by the percentiles of overlap"
+        "\nand similarity above which text functions vote relevant and below which irrelevant"
+    )
+    for high, low in ((0.5, 0.5), (0.67, 0.33), (0.75, 0.25), (0.75, 0.5), (0.8, 0.4), (0.9, 0.5)):
+        lfs = [by("overlap_percentile", high, low), by("similarity_percentile", high, low), *clicks]
+        varied = replace(data, lfs=lfs)
+        reached = []
+        for seed in range(20):
+            here, there = halves(varied, seed)
+            weak = lk.LabelModel(seed=seed).fit(varied.ask(here)).label(varied.ask(there))
+            judged = weak.join(data.grades, on=KEYS, suffix="_true")
+            reached.append(auc(judged["label_true"].to_numpy(), judged["p_1"].to_numpy()))
+        print(f"  {high:.2f} / {low:.2f}   {_spread(pl.Series(reached))}")
 
 
 def print_splits(frame: pl.DataFrame) -> None:
@@ -342,6 +378,7 @@ def main() -> None:
     one.add_argument("--splits", type=int, default=20)
     one.add_argument("--audit-share", type=float, default=0.5)
     one.add_argument("--label-studio", action="store_true")
+    one.add_argument("--sensitivity", action="store_true", help=sensitivity.__doc__)
     one.set_defaults(play=trec)
     section.add_parser("naver", help=_help(naver)).set_defaults(play=naver)
     two = section.add_parser("demo", help=_help(demo))
