@@ -103,3 +103,19 @@ def test_a_wheel_carries_the_functions_where_init_looks_for_them(tmp_path: Path)
     assert made.returncode == 0, made.stderr
     assert {p.name for p in (tmp_path / "new" / "labeling_functions").glob("*.py")} == names
     shutil.rmtree(tmp_path / "site")
+
+
+def test_a_log_named_from_where_one_stands_is_found_from_the_project(tmp_path, monkeypatch):
+    (tmp_path / "logs").mkdir()
+    rows = {"query_id": [1, 1], "doc_id": [1, 2], "rank": [1, 2], "click": [1, 0]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "logs" / "a.parquet")
+    monkeypatch.chdir(tmp_path)
+    project = Project.create("shop", log=["logs/*.parquet"])
+    assert project.config.log.paths == ("../logs/*.parquet",)
+    assert project.config.log.columns["query"] == "query_id"
+
+
+def test_a_log_that_is_not_there_yet_is_looked_for_in_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    project = Project.create("shop", log=["later/*.parquet"])
+    assert project.config.log.paths == ("later/*.parquet",)

@@ -29,7 +29,7 @@ def init(
     log: Annotated[
         list[str] | None,
         typer.Option(
-            help="File, folder or glob of the log, relative to DIRECTORY. May be repeated.",
+            help="File, folder or glob of the log. May be repeated.",
             show_default="logs/*.parquet",
         ),
     ] = None,
@@ -56,6 +56,7 @@ def init(
     """
     with Output(quiet, as_json, debug) as out:
         from labelkit.project import Project
+        from labelkit.project.create import log_is_there
 
         columns = None if column is None else dict(_pair(text) for text in column)
         made = Project.create(directory, log=log or ["logs/*.parquet"], columns=columns)
@@ -65,6 +66,9 @@ def init(
         if found:
             named = ", ".join(f"{name} = {source}" for name, source in found.items())
             out.say(f"Columns of the log: {named}. If wrong, correct them in labelkit.toml.")
+        if not log_is_there(made.config.log.paths, directory):
+            shown = ", ".join(made.config.log.paths)
+            out.say(f"No file of the log is there yet ({shown}, seen from {directory}).")
         out.next(_here("label", directory), "makes labels from the log.")
 
 

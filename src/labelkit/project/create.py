@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -75,6 +76,11 @@ def log_columns(paths: Sequence[str], directory: Path) -> list[str]:
     return list(scan_files(find_files(existing), "polars").collect_schema())
 
 
+def log_is_there(paths: Sequence[str], directory: Path) -> bool:
+    """Whether any file of the log exists."""
+    return any(_matches(path) for path in resolve(paths, directory))
+
+
 def resolve(paths: Sequence[str], directory: Path) -> list[str]:
     """Log paths relative to ``directory``, whose own name is taken literally, never as a glob."""
     import glob
@@ -85,6 +91,18 @@ def resolve(paths: Sequence[str], directory: Path) -> list[str]:
         escaped = str(Path(glob.escape(str(directory))) / Path(path).expanduser())
         found.append(str(literal) if literal.exists() else escaped)
     return found
+
+
+def seen_from(path: str, directory: Path) -> str:
+    """A log path as ``labelkit.toml`` in ``directory`` must name it.
+
+    People name files from where they stand; settings name them from where they are kept. A
+    relative path that leads to files from here, and to none from ``directory``, is turned round.
+    """
+    (there,) = resolve([path], directory)
+    if Path(path).expanduser().is_absolute() or _matches(there) or not _matches(path):
+        return path
+    return Path(os.path.relpath(path, directory)).as_posix()
 
 
 def _matches(path: str) -> bool:
@@ -103,7 +121,7 @@ def create(
 
     Parameters
     ----------
-    log : files, folders or globs, relative to ``directory``
+    log : files, folders or globs, as seen from here or from ``directory``
     columns : labelkit's column name → the log's own; None guesses them from the log's schema
 
     Returns
@@ -119,6 +137,7 @@ def create(
     if config.exists():
         raise ProjectError(f"'{config.name}' is already there; edit it, or choose a new directory.")
     directory.mkdir(parents=True, exist_ok=True)
+    log = [seen_from(path, directory) for path in log]
     if columns is None:
         columns = guess_columns(log_columns(log, directory))
     lines = [f"{name} = {_toml(source)}" for name, source in columns.items()]
