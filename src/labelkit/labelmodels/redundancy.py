@@ -40,7 +40,7 @@ def redundant_pairs(statistics: VoteStatistics, threshold: float) -> npt.NDArray
 
 
 def discounts(statistics: VoteStatistics, threshold: float | None) -> FloatArray:
-    """Weight of each LF's log-likelihood and prior, (m,): one over the number of LFs that say the same.
+    """Weight of each LF's log-likelihood and prior, (m,): one over the LFs that say the same.
 
     With ``threshold`` None every LF is its own witness. m copies of an LF weigh as much as one.
     """
