@@ -1,0 +1,136 @@
+"""Label models on simulated votes whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
+
+pytestmark = pytest.mark.statistics
+
+ACCURACY = np.array([0.9, 0.8, 0.7, 0.65, 0.85, 0.6])
+
+
+def simulate(
+    seed: int, *, n: int = 2000, coverage: float = 0.6, balance: tuple[float, ...] = (0.5, 0.5)
+) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    k = len(balance)
+    truth = rng.choice(k, size=n, p=balance)
+    right = rng.random((n, len(ACCURACY))) < ACCURACY
+    wrong = (truth[:, None] + rng.integers(1, k, right.shape)) % k
+    L = np.where(right, truth[:, None], wrong)
+    return np.where(rng.random(L.shape) < coverage, L, -1).astype(np.int8), truth
+
+
+def log_loss(proba: np.ndarray, truth: np.ndarray) -> float:
+    return float(-np.log(np.maximum(proba[np.arange(len(truth)), truth], 1e-9)).mean())
+
+
+@pytest.mark.parametrize("balance", [(0.5, 0.5), (0.25, 0.25, 0.25, 0.25)])
+def test_accuracies_are_found_without_gold(balance) -> None:
+    L, _ = simulate(0, n=20_000, balance=balance)
+    model = OneCoin(len(balance), strength=0.0).fit(L)
+    np.testing.assert_allclose(model.accuracy_, ACCURACY, atol=0.02)
+
+
+def test_intervals_of_accuracies_cover_the_truth_when_the_model_is_true() -> None:
+    # 60 data sets of 6 functions: 360 intervals, so that 95 % has a standard error of 1.1 %
+    # (more, since functions of one data set share their fate).
+    covered = []
+    for seed in range(60):
+        L, _ = simulate(seed)
+        table = OneCoin(seed=seed, strength=0.0).fit(L).lf_accuracies_
+        low, high = table["low"].to_numpy(), table["high"].to_numpy()
+        covered.append((low <= ACCURACY) & (high >= ACCURACY))
+    assert 0.91 <= np.mean(covered) <= 0.985
+
+
+def test_soft_labels_are_nearly_as_good_as_with_the_true_accuracies() -> None:
+    losses = []
+    for seed in range(10):
+        L, truth = simulate(seed)
+        odds = np.log(ACCURACY / (1 - ACCURACY))
+        z = ((L == 1) @ odds) - ((L == 0) @ odds)
+        best = np.column_stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))])
+        fits = [model().fit(L).predict_proba(L) for model in (OneCoin, SnorkelMoments)]
+        losses.append([log_loss(p, truth) for p in (best, *fits)])
+    best_loss, onecoin, _ = np.mean(losses, axis=0)
+    assert onecoin < best_loss + 0.02
+
+
+def test_labels_beat_majority_with_rare_positives_one_sided_functions_and_copies() -> None:
+    # 5 % positives, one-sided functions, two of them copied; the class balance is known.
+    gains = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        truth = (rng.random(4000) < 0.05).astype(int)
+        positive = [
+            np.where(rng.random(4000) < np.where(truth == 1, hit, false), 1, -1)
+            for hit, false in ((0.6, 0.01), (0.5, 0.02), (0.4, 0.005))
+        ]
+        negative = [
+            np.where(rng.random(4000) < np.where(truth == 0, hit, false), 0, -1)
+            for hit, false in ((0.5, 0.05), (0.4, 0.1))
+        ]
+        L = np.column_stack([*positive, *negative, positive[0], negative[0]]).astype(np.int8)
+        balance = [0.95, 0.05]
+        ours, majority = (
+            log_loss(model.fit(L, class_balance=balance).predict_proba(L), truth)
+            for model in (LabelModel(), MajorityVote())
+        )
+        gains.append(majority - ours)
+    assert np.mean(gains) > 0.05
+    assert np.mean(np.array(gains) > 0) >= 0.9
+
+
+def test_a_hundred_selected_labels_improve_labels_from_correlated_graded_functions() -> None:
+    # 20 % positives; three thresholds of each of three signals; half of the gold is where the
+    # model is in doubt, half is audited. Judged on examples of other draws.
+    before, after = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        truth = (rng.random(6000) < 0.2).astype(int)
+        L = graded_votes(truth, rng)
+        pool, rest = slice(0, 3000), slice(3000, 6000)
+        without = LabelModel().fit(L[pool])
+        margin = np.abs(np.diff(without.predict_proba(L[pool]))[:, 0])
+        doubtful = np.argsort(margin, kind="stable")[:50]
+        audit = rng.choice(np.setdiff1d(np.arange(3000), doubtful), 50, replace=False)
+        chosen = np.concatenate([doubtful, audit])
+        gold = np.full(3000, -1)
+        gold[chosen] = truth[:3000][chosen]
+        with_gold = LabelModel().fit(L[pool], gold=gold)
+        before.append(quality(without.predict_proba(L[rest])[:, 1], truth[rest]))
+        after.append(quality(with_gold.predict_proba(L[rest])[:, 1], truth[rest]))
+    auc, loss, calibration = (np.mean(after, axis=0) - np.mean(before, axis=0)).T
+    assert auc > -0.003
+    assert loss < -0.1
+    assert calibration < -0.1
+
+
+def graded_votes(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    shared = rng.normal(size=len(truth))
+    columns = []
+    for strength in (0.9, 0.6, 0.7):
+        signal = strength * truth + 0.5 * shared + rng.normal(size=len(truth))
+        columns += [np.where(signal > t, 1, -1) for t in (0.6, 1.0, 1.6)]
+        columns += [np.where(signal < t, 0, -1) for t in (0.0, -0.6)]
+    return np.column_stack(columns).astype(np.int8)
+
+
+def quality(p: np.ndarray, truth: np.ndarray) -> tuple[float, float, float]:
+    """AUC, log loss, calibration error in ten bins."""
+    from scipy.stats import rankdata
+
+    positive = truth == 1
+    rank = rankdata(p)[positive].sum() - positive.sum() * (positive.sum() + 1) / 2
+    auc = rank / (positive.sum() * (~positive).sum())
+    two = np.column_stack([1 - p, p])
+    bins = np.minimum((p * 10).astype(int), 9)
+    gaps = [
+        abs(p[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean()
+        for b in np.unique(bins)
+    ]
+    return float(auc), log_loss(two, truth), float(sum(gaps))
