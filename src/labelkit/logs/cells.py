@@ -27,14 +27,17 @@ def _whole(values: nw.Expr) -> nw.Expr:
     return values.fill_null(0).round(0).cast(nw.Int64)
 
 
-def sum_cells(frame: nw.LazyFrame[Any], columns: tuple[str, ...]) -> nw.DataFrame[Any]:
-    """Impressions, clicks and other sums per cell, sorted by query, item and position.
+def sum_cells(
+    frame: nw.LazyFrame[Any], columns: tuple[str, ...], context: tuple[str, ...] = ()
+) -> nw.DataFrame[Any]:
+    """Impressions, clicks and other sums per cell, sorted by query, item, position and context.
 
     Times and people are not among them: they cost more than all the rest together, and evidence
     that needs them takes a second pass.
     """
     clicked = nw.col("clicked").cast(nw.Int64)
-    derived = [*(nw.col(name) for name in CELL), clicked.alias("clicks")]
+    key = (*CELL, *context)
+    derived = [*(nw.col(name) for name in key), clicked.alias("clicks")]
     sums = [nw.len().alias("impressions"), nw.col("clicks").sum()]
     if "dwell" in columns:
         dwell = nw.col("dwell").cast(nw.Float64)
@@ -61,7 +64,7 @@ def sum_cells(frame: nw.LazyFrame[Any], columns: tuple[str, ...]) -> nw.DataFram
             (flag * clicked).alias("randomised_clicks"),
         ]
         sums += [nw.col("randomised_impressions").sum(), nw.col("randomised_clicks").sum()]
-    cells = collect(frame.select(*derived).group_by(*CELL).agg(*sums))
+    cells = collect(frame.select(*derived).group_by(*key).agg(*sums))
     # Engines sum and count whole numbers into types of their own (DuckDB into 128 bits).
-    whole = [name for name in cells.columns if name not in (*CELL, "dwell_max")]
-    return cells.with_columns(nw.col(*whole).cast(nw.Int64)).sort(*CELL)
+    whole = [name for name in cells.columns if name not in (*key, "dwell_max")]
+    return cells.with_columns(nw.col(*whole).cast(nw.Int64)).sort(*key)

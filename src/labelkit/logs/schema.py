@@ -45,6 +45,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("conversion", "flag", "1 if the click led to a purchase or the like, else 0"),
     Column("device", "label", "context: device class"),
     Column("layout", "label", "context: page layout"),
+    Column("query_class", "label", "context: class of the query, such as navigational"),
     Column("ranker", "label", "which ranker or policy ordered the page"),
     Column("randomised", "flag", "1 if this page was shown in random order, else 0"),
     Column("propensity", "number", "logged probability of examination, in (0, 1]"),
