@@ -7,12 +7,12 @@ likelihood of the weighted clicks v·c and impressions v·n, with the same Newto
 proof of convergence.
 
 The plain joint maximum of the Bernoulli likelihood over θ and all γ_e is biased, since there are
-as many γ_e as examples (Neyman & Scott 1948); a common prior on γ_e is biased too, because rankers
-put better items higher, so that γ and position hang together. Here every γ_e stays free, and θ is
-consistent whatever they are, because the weights of an impression never look at its own click:
-impressions are dealt into two halves at random, and each half is weighed by what the other says of
-γ_e (data thinning, Neufeld et al. 2024; cross-fitting, Chernozhukov et al. 2018). Examples with
-too few impressions to halve are weighed by the average γ.
+as many γ_e as examples (Neyman & Scott 1948). Integrating γ_e over one prior for all is worse,
+because rankers put better items higher, so that γ and position hang together: measured on three
+rankers, log θ at position 10 is off by −1.1. Here every γ_e stays free, and θ is consistent
+whatever they are, because an impression's weight never looks at its own click: impressions are
+dealt into two halves (see ``thinning``), and each half is weighed by what the other says of γ_e.
+Examples with too few impressions to halve are weighed by the average γ.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelkit.bias.poisson import ClickedCells, PoissonFit, fit_poisson
+from labelkit.bias.thinning import Halves, deal
 from labelkit.logs import PositionCounts
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,7 +60,7 @@ def fit_bernoulli(
     start : Poisson fit of ``cells``
     seed : of the deal
     """
-    halves = _deal(cells, np.random.default_rng(seed))
+    halves = deal(cells, np.random.default_rng(seed), fewest=FEWEST_TO_HALVE)
     fit = start
     for _ in range(n_rounds):
         theta = np.exp(fit.beta - fit.beta.max())
@@ -67,28 +68,6 @@ def fit_bernoulli(
         weighed = _weigh(cells, halves, theta, mean, strength)
         fit = fit_poisson(weighed, smoothing=smoothing, reference=reference, start=fit.beta)
     return BernoulliFit(fit, weighed)
-
-
-@dataclass(frozen=True)
-class _Halves:
-    """Impressions and clicks of the first half (c,), and which cells were dealt at all."""
-
-    n: FloatArray
-    clicks: FloatArray
-    dealt: npt.NDArray[np.bool_]
-
-
-def _deal(cells: ClickedCells, rng: np.random.Generator) -> _Halves:
-    n, clicks = cells.n.astype(np.int64), cells.clicks.astype(np.int64)
-    rarest = np.minimum.reduceat(n, cells.starts)
-    dealt = (rarest >= FEWEST_TO_HALVE)[cells.segment]
-    half = np.where(dealt, n // 2 + rng.integers(0, 2, len(n)) * (n % 2), 0)
-    of_clicks = np.zeros(len(n), dtype=np.int64)
-    # Which of a cell's impressions fall into the half is a draw without replacement.
-    of_clicks[dealt] = rng.hypergeometric(
-        clicks[dealt], (n - clicks)[dealt], half[dealt], int(dealt.sum())
-    )
-    return _Halves(half.astype(np.float64), of_clicks.astype(np.float64), dealt)
 
 
 def _prior(counts: PositionCounts, theta: FloatArray, positions: IntArray) -> tuple[float, float]:
@@ -108,7 +87,7 @@ def _prior(counts: PositionCounts, theta: FloatArray, positions: IntArray) -> tu
 
 
 def _weigh(
-    cells: ClickedCells, halves: _Halves, theta: FloatArray, mean: float, strength: float
+    cells: ClickedCells, halves: Halves, theta: FloatArray, mean: float, strength: float
 ) -> ClickedCells:
     """Weighted cells: two copies of every example that was dealt, one of every other."""
     at = theta[cells.index]

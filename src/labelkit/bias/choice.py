@@ -17,7 +17,7 @@ ENOUGH_RANDOMISED = 100
 # curve is no power law. See ``docs/methods/position-bias.md`` for the simulation behind both.
 THIN = 0.35
 # Mean click probability behind the informative clicks, from which coins beat counts.
-SURE = 0.4
+SURE = 0.5
 
 
 def choose(task: FitTask) -> tuple[str, str]:
