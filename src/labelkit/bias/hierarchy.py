@@ -75,7 +75,7 @@ def fit_hierarchy(
     positions = cells[0].positions
     size, n_groups = len(positions), len(cells)
     free = np.arange(size) != reference
-    prior: FloatArray = np.linalg.inv(difference_covariance(positions, reference))
+    prior = np.linalg.inv(difference_covariance(positions, reference)).astype(np.float64)
     ties = smoothing_matrix(positions, smoothing)[np.ix_(free, free)]
     beta = np.tile(start, (n_groups, 1))
     moved, spread, dispersion = np.inf, 0.0, 1.0
@@ -209,7 +209,6 @@ def difference_p_value(
     ridge = 1e-9 * np.eye(int(free.sum()))
     common = np.linalg.solve(sum(informations) + ridge, np.sum(scores, axis=0).T)
     efficient = [s - (h @ common).T for s, h in zip(scores, informations, strict=True)]
-    kernel: FloatArray = np.kron(
-        np.eye(len(cells)), difference_covariance(cells[0].positions, reference)
-    )
+    alike = difference_covariance(cells[0].positions, reference)
+    kernel = np.asarray(np.kron(np.eye(len(cells)), alike), dtype=np.float64)
     return wild_p_value(np.hstack(efficient), kernel, seed=seed)
