@@ -15,9 +15,12 @@ from zoneinfo import ZoneInfo
 
 import narwhals as nw
 
-from labelkit.engine import count_repeated_rows, to_polars_lazy
+from labelkit.engine import to_polars_lazy
 from labelkit.errors import LogError
 from labelkit.files import atomic
+from labelkit.logs.cells import CELL, Ranges
+from labelkit.logs.order import PageOrder, count_repeats
+from labelkit.logs.schema import page_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,10 +119,28 @@ class Problems:
         return nw.from_native(good.lazy())
 
 
-def count_bad(
+@dataclass(frozen=True)
+class FirstLook:
+    """What one light scan over a log found, before anything is done with it.
+
+    Parameters
+    ----------
+    n_bad : times that a row breaks the contract; 0 only if none does
+    unchecked : checks that this log cannot carry
+    in_page_order : each page's impressions of one query stand in one piece, from the top down
+    ranges : lowest and highest value of each key column; None unless all of them are whole numbers
+    """
+
+    n_bad: int
+    unchecked: tuple[str, ...]
+    in_page_order: bool
+    ranges: Ranges | None
+
+
+def first_look(
     frame: nw.LazyFrame[Any], columns: tuple[str, ...], now: datetime | None
-) -> tuple[int, tuple[str, ...]]:
-    """How often the contract is broken, and which checks this log cannot carry: one light scan."""
+) -> FirstLook:
+    """Count how often the contract is broken, and learn what makes the next pass cheap."""
     import polars as pl
 
     rows = to_polars_lazy(frame)
@@ -127,17 +148,36 @@ def count_bad(
     checks = [c for c in _checks(0, now) if c is not REPEATED and c.applies(columns)]
     bad = [check.bad(schema).fill_null(False).sum() for check in checks]
     # A sum of 32-bit counts: more than 4 billion bad rows are bad enough as 4 billion.
-    total = rows.select(pl.sum_horizontal(bad)).collect(engine="streaming").item()
+    asked = [pl.sum_horizontal(bad).alias("n_bad")]
+    whole = all(schema[name].is_integer() for name in CELL)
+    if whole:
+        ends = [(pl.col(name).min(), pl.col(name).max()) for name in CELL]
+        asked += [end.alias(f"{i}") for i, end in enumerate(end for pair in ends for end in pair)]
+    if result_page := page_columns(columns):
+        order = PageOrder.of(rows, result_page)
+        found, starts = pl.collect_all(
+            [rows.select(*asked, order.falls.alias("falls")), order.starts], engine="streaming"
+        )
+        in_order = PageOrder.holds(found["falls"].item(), starts)
+    else:
+        found, in_order = rows.select(*asked).collect(engine="streaming"), False
+
+    n_bad = int(found["n_bad"].item() or 0)
     unchecked = []
     if "timestamp" not in columns:
         unchecked.append("timestamps: the log has none")
     elif "session" not in columns:
         unchecked.append("timestamps going backwards: the log has no session")
-    if REPEATED.applies(columns) and (page := _page(columns)):
-        total += count_repeated_rows(rows, page, ["query", "item"], "position")
+    if page := _page(columns):
+        # A page view is part of a page: what holds no position twice repeats no impression.
+        n_bad += 0 if in_order else count_repeats(rows, [*page, "query", "item", "position"])
     else:
         unchecked.append("duplicate impressions: the log has no page, session or timestamp")
-    return int(total or 0), tuple(unchecked)
+    ranges = None
+    if whole and n_bad == 0 and found["0"].item() is not None:
+        values = [int(found[f"{i}"].item()) for i in range(2 * len(CELL))]
+        ranges = tuple(zip(values[::2], values[1::2], strict=True))
+    return FirstLook(n_bad, tuple(unchecked), in_order, ranges)
 
 
 def _page(columns: Collection[str]) -> list[str]:

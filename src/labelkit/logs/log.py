@@ -47,6 +47,7 @@ class InteractionLog:
     Parameters
     ----------
     source_columns : canonical name → the user's own column name
+    in_page_order : the impressions of each page and query stand in one piece, from the top down
     files : the files that were read, empty for in-memory tables
     native : the frame that the user passed in, so that results come back in its kind
     """
@@ -55,6 +56,7 @@ class InteractionLog:
     cells: nw.DataFrame[Any]
     summary: LogSummary
     source_columns: dict[str, str]
+    in_page_order: bool = False
     files: tuple[Path, ...] = ()
     native: NativeFrame = field(default=None, repr=False)
     keys: tuple[str, str] = ("query", "item")
