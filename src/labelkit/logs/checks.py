@@ -31,17 +31,19 @@ REASON = "__reason__"
 # What tells page views apart. Two rows of one page view with the same query, item and position are
 # one impression; without a page, session or time, nothing can be said.
 IDENTITY = ("page", "session", "user", "timestamp")
+ENDS = ("min", "max")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One way in which a row can break the contract."""
+    """One way in which a row can break the contract; ``compares`` it with the row above or not."""
 
     column: str
     what: str
     hint: str
     bad: Callable[[dict[str, Any]], pl.Expr]
     needs: tuple[str, ...] = ()
+    compares: bool = False
 
     def applies(self, columns: Collection[str]) -> bool:
         """Whether a log with these columns can carry the check."""
@@ -146,23 +148,23 @@ def first_look(
     rows = to_polars_lazy(frame)
     schema = dict(rows.collect_schema())
     checks = [c for c in _checks(0, now) if c is not REPEATED and c.applies(columns)]
-    bad = [check.bad(schema).fill_null(False).sum() for check in checks]
-    # A sum of 32-bit counts: more than 4 billion bad rows are bad enough as 4 billion.
-    asked = [pl.sum_horizontal(bad).alias("n_bad")]
     whole = all(schema[name].is_integer() for name in CELL)
-    if whole:
-        ends = [(pl.col(name).min(), pl.col(name).max()) for name in CELL]
-        asked += [end.alias(f"{i}") for i, end in enumerate(end for pair in ends for end in pair)]
+    ends = [(f"{name} {end}", getattr(pl.col(name), end)()) for name in CELL for end in ENDS]
+    asked = dict(ends if whole else [], n_bad=_count(checks, schema, compares=False))
+    found = rows.select(**asked).collect(engine="streaming").row(0, named=True)
+    # What looks at the row above is asked apart: beside the rest, Polars would hold rows back to
+    # line the two up, and its memory would grow with the log.
+    compared = {"n_bad": _count(checks, schema, compares=True)}
+    in_order = False
     if result_page := page_columns(columns):
         order = PageOrder.of(rows, result_page)
-        found, starts = pl.collect_all(
-            [rows.select(*asked, order.falls.alias("falls")), order.starts], engine="streaming"
-        )
-        in_order = PageOrder.holds(found["falls"].item(), starts)
-    else:
-        found, in_order = rows.select(*asked).collect(engine="streaming"), False
+        compared["falls"] = order.falls
+    above = rows.select(**compared).collect(engine="streaming").row(0, named=True)
+    if result_page and not above["falls"]:
+        in_order = order.starts_differ()
 
-    n_bad = int(found["n_bad"].item() or 0)
+    # A sum of 32-bit counts: more than 4 billion bad rows are bad enough as 4 billion.
+    n_bad = int(found["n_bad"] or 0) + int(above["n_bad"] or 0)
     unchecked = []
     if "timestamp" not in columns:
         unchecked.append("timestamps: the log has none")
@@ -174,10 +176,18 @@ def first_look(
     else:
         unchecked.append("duplicate impressions: the log has no page, session or timestamp")
     ranges = None
-    if whole and n_bad == 0 and found["0"].item() is not None:
-        values = [int(found[f"{i}"].item()) for i in range(2 * len(CELL))]
-        ranges = tuple(zip(values[::2], values[1::2], strict=True))
+    if whole and n_bad == 0 and None not in found.values():
+        ranges = tuple((found[f"{name} min"], found[f"{name} max"]) for name in CELL)
     return FirstLook(n_bad, tuple(unchecked), in_order, ranges)
+
+
+def _count(checks: Collection[Check], schema: dict[str, Any], *, compares: bool) -> pl.Expr:
+    import polars as pl
+
+    bad = (
+        check.bad(schema).fill_null(False).sum() for check in checks if check.compares == compares
+    )
+    return pl.sum_horizontal(pl.lit(0), *bad)
 
 
 def _page(columns: Collection[str]) -> list[str]:
@@ -294,6 +304,7 @@ def _checks(position_offset: int, now: datetime | None) -> list[Check]:
             "Sort the log by session and time, or repair the clock.",
             backwards,
             ("session",),
+            compares=True,
         ),
         REPEATED,
     ]

@@ -23,10 +23,7 @@ class PageOrder:
     ::
 
         falls   one bool: a row stands at or above the position of the row before, on its page
-        starts  one hash per run of rows of one page
-
-    Both are lazy, so that they share a scan with whatever else is asked of the log. A chance
-    meeting of two hashes can only turn a yes into a no.
+        starts  one hash per run of rows of one page, lazy
     """
 
     falls: pl.Expr
@@ -42,10 +39,10 @@ class PageOrder:
         starts = rows.select(*page, same.fill_null(False).alias("__same__"))
         return cls(falls, starts.filter(~pl.col("__same__")).select(row_hash(page)))
 
-    @staticmethod
-    def holds(falls: bool | None, starts: pl.DataFrame) -> bool:
-        """The answer, from what the two queries delivered."""
-        return not falls and starts.to_series().n_unique() == len(starts)
+    def starts_differ(self) -> bool:
+        """Whether no page begins twice. A chance meeting of two hashes says no, never yes."""
+        hashes = self.starts.collect(engine="streaming").to_series()
+        return hashes.n_unique() == len(hashes)
 
 
 def row_hash(columns: Sequence[str]) -> pl.Expr:
