@@ -6,8 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import labelkit as lk
+from labelkit.engine import lazy
+from labelkit.logs.checks import first_look
 
 PAGES = pl.DataFrame(
     {
@@ -54,3 +58,29 @@ def test_rows_left_after_quarantine_are_looked_at_again(tmp_path: Path) -> None:
     log = lk.read_log(bad, on_bad_rows="quarantine", quarantine_file=tmp_path / "bad.parquet")
     assert log.summary.n_quarantined == 1
     assert log.in_page_order
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(1, 3)), max_size=8),
+    st.booleans(),
+    st.booleans(),
+)
+def test_order_is_what_a_loop_over_rows_says(
+    rows: list[tuple[int, int, int]], ascending: bool, as_text: bool
+) -> None:
+    rows = sorted(rows, key=lambda row: row[0]) if ascending else rows
+    runs: list[tuple[tuple[int, int], list[int]]] = []
+    for session, query, position in rows:
+        if not runs or runs[-1][0] != (session, query):
+            runs.append(((session, query), []))
+        runs[-1][1].append(position)
+    pages = [page for page, _ in runs]
+    rising = all(sorted(set(places)) == places for _, places in runs)
+    expected = rising and len(set(pages)) == len(pages)
+
+    frame = pl.DataFrame(rows, schema={"session": int, "query": int, "position": int}, orient="row")
+    frame = frame.with_columns(item=pl.int_range(pl.len()), clicked=pl.lit(0, pl.Int64))
+    if as_text:
+        frame = frame.with_columns(pl.col("session").cast(pl.String))
+    assert first_look(lazy(frame), tuple(frame.columns), None).in_page_order == expected

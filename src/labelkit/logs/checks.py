@@ -158,10 +158,10 @@ def first_look(
     in_order = False
     if result_page := page_columns(columns):
         order = PageOrder.of(rows, result_page)
-        compared["falls"] = order.falls
+        compared |= {"falls": order.falls, "climbs": order.climbs}
     above = rows.select(**compared).collect(engine="streaming").row(0, named=True)
     if result_page and not above["falls"]:
-        in_order = order.starts_differ()
+        in_order = above["climbs"] or order.starts_differ()
 
     # A sum of 32-bit counts: more than 4 billion bad rows are bad enough as 4 billion.
     n_bad = int(found["n_bad"] or 0) + int(above["n_bad"] or 0)

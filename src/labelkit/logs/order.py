@@ -23,10 +23,12 @@ class PageOrder:
     ::
 
         falls   one bool: a row stands at or above the position of the row before, on its page
+        climbs  one bool: ids rise from page to page, so that no page can begin twice
         starts  one hash per run of rows of one page, lazy
     """
 
     falls: pl.Expr
+    climbs: pl.Expr
     starts: pl.LazyFrame
 
     @classmethod
@@ -36,8 +38,12 @@ class PageOrder:
 
         same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in page)
         falls = (same & (pl.col("position") <= pl.col("position").shift(1))).any()
+        step = pl.col(page[0]) > pl.col(page[0]).shift(1)
+        # Text and categories have orders of their own; comparing them costs more than hashing.
+        numbered = rows.collect_schema()[page[0]].is_integer()
+        climbs = (same | step).fill_null(False).slice(1).all() if numbered else pl.lit(False)
         starts = rows.select(*page, same.fill_null(False).alias("__same__"))
-        return cls(falls, starts.filter(~pl.col("__same__")).select(row_hash(page)))
+        return cls(falls, climbs, starts.filter(~pl.col("__same__")).select(row_hash(page)))
 
     def starts_differ(self) -> bool:
         """Whether no page begins twice. A chance meeting of two hashes says no, never yes."""
