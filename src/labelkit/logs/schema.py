@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -53,6 +54,14 @@ COLUMNS: tuple[Column, ...] = (
 
 BY_NAME = {column.name: column for column in COLUMNS}
 REQUIRED = tuple(column.name for column in COLUMNS if column.required)
+
+
+def page_columns(columns: Collection[str]) -> tuple[str, ...]:
+    """The columns that tell result pages apart; empty if a log with these ``columns`` has none."""
+    for name in ("page", "session"):
+        if name in columns:
+            return (name, "query")
+    return ()
 
 
 def resolve(schema: nw.Schema, columns: dict[str, str]) -> dict[str, str]:
