@@ -1,4 +1,4 @@
-"""Settings to JSON and back: a dataclass becomes an object that names its kind."""
+"""Settings to JSON and back: a dataclass becomes an object that names its type."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ KINDS = {
 
 def encode(value: object) -> Json:
     """A setting as JSON; tuples become lists."""
-    if is_dataclass(value) and type(value).__name__ in KINDS:
+    if is_dataclass(value) and type(value) in KINDS.values():
         inner = {field.name: encode(getattr(value, field.name)) for field in fields(value)}
-        return {"kind": type(value).__name__, **inner}
+        return {"type": type(value).__name__, **inner}
     if isinstance(value, tuple | list):
         return [encode(inner) for inner in value]
     if value is None or isinstance(value, str | int | float):
@@ -52,10 +52,11 @@ def decode(value: Json) -> object:
     """The setting that :func:`encode` wrote; lists become tuples."""
     if isinstance(value, dict):
         rest = dict(value)
-        kind = KINDS.get(str(rest.pop("kind", None)))
+        kind = KINDS.get(str(rest.pop("type", None)))
         if kind is None:
             raise LogError(
-                f"{value.get('kind')!r} is no kind of setting; known: {', '.join(KINDS)}."
+                f"{value.get('type')!r} is no setting of a simulated log; known: "
+                f"{', '.join(KINDS)}."
             )
         return kind(**{name: decode(inner) for name, inner in rest.items()})  # type: ignore[arg-type]
     if isinstance(value, list):
