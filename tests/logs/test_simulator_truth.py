@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -155,3 +157,11 @@ def test_rows_of_another_log_are_refused_by_name() -> None:
         cascade.truth.click_probability(cascade.frame.filter(pl.col("position") > 1))
     with pytest.raises(LogError, match="Windows are 0 … 0; got 1"):
         log.truth.attractiveness_in(1)
+
+
+def test_the_recipes_of_the_documentation_run(tmp_path, monkeypatch) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "methods" / "simulator.md"
+    (recipes,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(recipes.replace("100_000", "3_000"), {})
+    assert (tmp_path / "logs" / "truth.json").exists()
