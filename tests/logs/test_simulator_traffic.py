@@ -261,6 +261,11 @@ def test_what_stands_below_the_page_is_never_shown() -> None:
         (lambda: simulate(10, duplicate_share=2), "duplicate_share"),
         (lambda: simulate(10, randomised_share=-1), "randomised_share"),
         (lambda: simulate(0), "n_impressions"),
+        (lambda: simulate(10, seed=-1), "seed ≥ 0; got .* and -1"),
+        (
+            lambda: simulate(10, seed=-1, catalogue=Catalogue.synthetic()),
+            "seed ≥ 0; got 10 and -1",
+        ),
         (lambda: Catalogue.synthetic(0), "n_queries"),
         (lambda: Catalogue.synthetic(satisfaction=(0, 1)), "Beta"),
     ],

@@ -122,6 +122,12 @@ def test_a_reader_without_labelkit_finds_the_curve_in_the_file(tmp_path) -> None
     ]
 
 
+def test_a_log_that_cannot_be_made_leaves_no_file(tmp_path) -> None:
+    with pytest.raises(LogError, match="needs a catalogue with a column 'satisfaction'"):
+        simulate_to_parquet(tmp_path / "log.parquet", 100, clicks=CascadeModel(satisfaction="item"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_without_a_truth_or_with_another_is_refused(tmp_path) -> None:
     with pytest.raises(LogError, match=r"holds no simulated log's truth: it has no truth\.json"):
         Truth.load(tmp_path)

@@ -48,10 +48,10 @@ class Catalogue:
             for a :class:`CascadeModel` with ``satisfaction="item"``; None makes no such column
         seed : of attractiveness and satisfaction; the first does not depend on the second
         """
-        if n_queries < 1 or items_per_query < 1 or zipf < 0:
+        if n_queries < 1 or items_per_query < 1 or zipf < 0 or seed < 0:
             raise LogError(
-                "A synthetic catalogue needs n_queries ≥ 1, items_per_query ≥ 1 and zipf ≥ 0; got "
-                f"{n_queries}, {items_per_query} and {zipf}."
+                "A synthetic catalogue needs n_queries ≥ 1, items_per_query ≥ 1, zipf ≥ 0 and "
+                f"seed ≥ 0; got {n_queries}, {items_per_query}, {zipf} and {seed}."
             )
         rng = np.random.default_rng(seed)
         n = n_queries * items_per_query

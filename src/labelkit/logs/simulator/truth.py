@@ -70,8 +70,11 @@ class Truth:
         for share in ("randomised_share", "duplicate_share"):
             if not 0 <= getattr(self, share) <= 1:
                 raise LogError(f"A log needs {share} in [0, 1]; got {getattr(self, share)}.")
-        if self.n_impressions < 1:
-            raise LogError(f"A log needs n_impressions ≥ 1; got {self.n_impressions}.")
+        if self.n_impressions < 1 or self.seed < 0:
+            raise LogError(
+                "A log needs n_impressions ≥ 1 and seed ≥ 0; got "
+                f"{self.n_impressions} and {self.seed}."
+            )
         depths = {model.n_positions for model in self.models}
         if len(depths) > 1:
             raise LogError(
