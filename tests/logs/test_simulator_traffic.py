@@ -106,6 +106,7 @@ def test_a_content_person_leaves_and_only_the_discontent_ask_again() -> None:
     bots = pages_of(busy.frame.filter(pl.Series(busy.truth.is_bot(busy.frame["session"]))))
     assert bots.height / bots["session"].n_unique() == pytest.approx(10, rel=0.15)
     # Whoever leaves early makes room for others, over the whole time alike.
+    assert pages.group_by("session", maintain_order=True).first()["timestamp"].is_sorted()
     days = log.frame.group_by(pl.col("timestamp").dt.truncate("7d")).len().sort("timestamp")["len"]
     assert days[1:-1].max() < 1.1 * days[1:-1].min()
 
