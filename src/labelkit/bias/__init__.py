@@ -9,11 +9,16 @@ from labelkit.bias.propensities import Diagnosis, Propensities  # isort: skip â€
 from labelkit.bias.estimator import PositionBias  # isort: skip
 from labelkit.bias.weights import (  # isort: skip
     DEFAULT_CLIP,
+    SlotCounts,
+    TrainingArrays,
     WeightSummary,
     curve_of,
+    example_weights,
     impression_weights,
     position_weights,
     summarise_weights,
+    training_arrays,
+    weight_report,
 )
 from labelkit.bias.clickmodels import ClickModelComparison, compare_click_models  # isort: skip
 
@@ -23,10 +28,15 @@ __all__ = [
     "Diagnosis",
     "PositionBias",
     "Propensities",
+    "SlotCounts",
+    "TrainingArrays",
     "WeightSummary",
     "compare_click_models",
     "curve_of",
+    "example_weights",
     "impression_weights",
     "position_weights",
     "summarise_weights",
+    "training_arrays",
+    "weight_report",
 ]

@@ -87,7 +87,8 @@ def fit_slots(cells: ClickedCells, penalty: FloatArray, *, max_steps: int = 60) 
                 break
             length /= 2
         beta, gradient = moved, slope
-    return SlotFit(cells, beta, np.linalg.inv(information + penalty), np.diag(information).copy())
+    inverse = np.asarray(np.linalg.inv(information + penalty), dtype=np.float64)
+    return SlotFit(cells, beta, inverse, np.diag(information).copy())
 
 
 def measure(fit: SlotFit, weights: FloatArray) -> Contrasts:

@@ -83,7 +83,7 @@ def stability_over_time(
     Notes
     -----
     One group-by with the window in the key. Every window has attractivenesses of its own, so that
-    items may come and go and change: only where the clicks of an item fell *within* a window counts.
+    items may come, go and change: all that counts is where an item's clicks fell *within* a window.
     Each window is compared with the average of the others, position by position and in steepness,
     by clustered t-tests; Simes (1986) makes one p-value per window of them, and Benjamini and
     Hochberg (1995) bound the false discoveries among windows.
@@ -235,14 +235,15 @@ def _departure(
     # Group less the others, position by position: (S, J).
     rest = np.where(strong & others[:, None], strength, 0.0)[:, common]
     rest /= rest.sum(0)
-    gaps = np.zeros((strength.size, len(common)))
+    by_slot = np.zeros((strength.size, len(common)))
     size = strength.shape[1]
     for j, k in enumerate(common):
-        gaps[np.arange(len(strength)) * size + k, j] = -rest[:, j]
-        gaps[number * size + k, j] = 1.0
-    gaps = gaps[slots]
+        by_slot[np.arange(len(strength)) * size + k, j] = -rest[:, j]
+        by_slot[number * size + k, j] = 1.0
+    gaps: FloatArray = by_slot[slots]
     # Both curves relative to their own average, weighted by what is known of a position.
-    weight = 1 / (1 / strength[number, common] + 1 / np.where(others[:, None], strength, 0)[:, common].sum(0))
+    of_others = np.where(others[:, None], strength, 0.0)[:, common].sum(0)
+    weight = 1 / (1 / strength[number, common] + 1 / of_others)
     weight /= weight.sum()
     centred = gaps - (gaps @ weight)[:, None]
     x = np.log(positions[common])
