@@ -94,12 +94,15 @@ class BiasConfig:
     Parameters
     ----------
     curve : propensities from position 1 downwards, for method = "given"
+    compare : whether ``label`` holds the position-based model against rival click models; "auto"
+        does so where it is cheap, in logs of up to two million impressions
     """
 
     method: Literal["auto", "poisson", "allpairs", "randomised", "logged", "given"] = "auto"
     curve: tuple[float, ...] | None = None
     smoothing: float = 1.0
     n_bootstrap: int = 200
+    compare: Literal["auto", "always", "never"] = "auto"
 
 
 @dataclass(frozen=True)

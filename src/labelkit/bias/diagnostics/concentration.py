@@ -130,7 +130,7 @@ def _exploding(cells: SlotCounts, curve: Propensities, clip: float) -> Diagnosis
         return Diagnosis(
             "exploding weights",
             "fine",
-            f"No click holds more than {100 * alone[cells.clicks > 0].max():.2g} % of the weight alone.",
+            f"No click holds more than {100 * alone[cells.clicks > 0].max():.2g} % of the weight.",
         )
     position = int(curve.positions[cells.slot[heavy]].min())
     return Diagnosis(
