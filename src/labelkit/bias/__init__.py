@@ -9,6 +9,7 @@ from labelkit.bias.propensities import Diagnosis, Propensities  # isort: skip â€
 from labelkit.bias.estimator import PositionBias  # isort: skip
 from labelkit.bias.weights import (  # isort: skip
     DEFAULT_CLIP,
+    Scheme,
     SlotCounts,
     TrainingArrays,
     WeightSummary,
@@ -28,6 +29,7 @@ __all__ = [
     "Diagnosis",
     "PositionBias",
     "Propensities",
+    "Scheme",
     "SlotCounts",
     "TrainingArrays",
     "WeightSummary",

@@ -14,6 +14,7 @@ In the order in which data meets them:
 - ``sensitivity`` how many labels move as θ moves across its interval
 - ``biasing``   how far the propensities are to be believed, as tables and findings
 - ``examining`` the same for a project and its run
+- ``training``  labels with weights and group ids, as a file to train on
 - ``gold``      fitted on gold, and yet measured on it honestly
 - ``measuring`` what a run's labels are worth, also on gold that they learned from
 - ``provenance`` where a run comes from: hashes, functions, settings without secrets

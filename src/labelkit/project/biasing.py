@@ -194,7 +194,7 @@ def _click_models(found: ClickModelComparison) -> list[ResultTable]:
     note = (
         f"Fitted to {found.n_train:,} impressions, judged by {found.n_held_out:,} others. "
         "Perplexity: 1 is clairvoyant, 2 a coin; gain: log-likelihood per impression beyond that "
-        f"of the position-based model (PBM). {found.verdict}"
+        "of the position-based model (PBM)."
     )
     return [
         ResultTable(CLICK_MODELS, "Rival click models on held-out pages", note, frame[columns]),
@@ -237,8 +237,7 @@ def _stability(found: Stability, name: str, curves: str) -> list[ResultTable]:
     note = (
         f"Each against the average of the other {what}. steepness: log propensity per e-fold of "
         "position, less that of the others; ratio: at the position where it departs most, both "
-        "curves relative to their average. p_value is adjusted for the number of groups. "
-        f"{found.diagnosis.message}"
+        "curves relative to their average. p_value is adjusted for the number of groups."
     )
     groups = found.groups.rename({"group": found.kind}).fill_nan(None)
     tables = [ResultTable(name, f"Propensities of {what}", note, groups)]

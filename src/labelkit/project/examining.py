@@ -45,7 +45,7 @@ def examine_project(
     say("reading and checking the log")
     aside = directory / QUARANTINE
     try:
-        log = _read(config, directory, aside)
+        log = open_log(config, directory, aside)
         say("estimating position bias")
         # The fits are small: BLAS threads would only fight with the engine's for the processors.
         with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
@@ -74,7 +74,8 @@ def examine_project(
     )
 
 
-def _read(config: Config, directory: Path, aside: Path) -> InteractionLog:
+def open_log(config: Config, directory: Path, aside: Path) -> InteractionLog:
+    """The log that ``[log]`` names; bad rows that are quarantined go to ``aside``."""
     return read_log(
         list(find_files(resolve(config.log.paths, directory))),
         columns=config.log.columns,

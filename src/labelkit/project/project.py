@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from labelkit.bias import Scheme
     from labelkit.lfs import AnyLF
     from labelkit.project.biasing import BiasReport
+    from labelkit.project.training import TrainingSet, Unit
     from labelkit.rounds import (
         AnnotationPlatform,
         Ledger,
@@ -132,6 +134,36 @@ class Project:
             n_windows=n_windows,
             seed=self.config.run.seed if seed is None else seed,
             progress=progress,
+        )
+
+    def training_set(
+        self,
+        path: str | Path,
+        *,
+        run: str | None = None,
+        unit: Unit = "example",
+        scheme: Scheme = "self_normalised",
+        clip: float | None = None,
+        features: Sequence[str] = (),
+    ) -> TrainingSet:
+        """Write a run's labels as a Parquet training set, with weights and group ids.
+
+        Parameters
+        ----------
+        unit, scheme, clip : as in ``labelkit.project.training.write_training_set``
+        features : columns of the tables of ``labelkit.toml`` to put beside the labels
+        """
+        from labelkit.project.training import project_training_set
+
+        return project_training_set(
+            Path(path),
+            self.directory,
+            self.config,
+            self.run(run),
+            unit=unit,
+            scheme=scheme,
+            clip=clip,
+            features=features,
         )
 
     def runs(self) -> tuple[Run, ...]:
