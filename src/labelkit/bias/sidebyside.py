@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.bias.estimator import Method, PositionBias
+from labelkit.bias.estimator import PositionBias
+from labelkit.bias.methods import METHODS
 from labelkit.bias.propensities import Diagnosis, Propensities
+from labelkit.engine import NativeFrame
 from labelkit.errors import LabelkitError, PositivityWarning
 from labelkit.logs import InteractionLog
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-# "auto" is one of the others, and "given" is no estimate.
-METHODS: tuple[Method, ...] = tuple(m for m in get_args(Method) if m not in ("auto", "given"))
+# A curve that the user gives is no estimate.
+ESTIMATORS = tuple(name for name in METHODS if name != "given")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def compare_estimators(
     log: InteractionLog,
     *,
     main: Propensities | None = None,
-    methods: Sequence[Method] = METHODS,
+    methods: Sequence[str] = ESTIMATORS,
+    gold: NativeFrame | None = None,
     smoothing: float = 1.0,
     n_bootstrap: int = 200,
     seed: int = 0,
@@ -73,6 +76,7 @@ def compare_estimators(
     ----------
     main : the curve that is in use: the others are held against it, if it has no context
     methods : which to try
+    gold : for "trust", as in ``PositionBias.fit``
     smoothing, n_bootstrap, seed : as in ``PositionBias``
     """
     fits: dict[str, Propensities] = {}
@@ -86,8 +90,11 @@ def compare_estimators(
                 # What it has to say about positions is said by the curve in use already.
                 warnings.simplefilter("ignore", PositivityWarning)
                 bias = PositionBias(
-                    method, smoothing=smoothing, n_bootstrap=n_bootstrap, seed=seed
-                ).fit(log)
+                    method,  # type: ignore[arg-type]  # a key of the table of estimators
+                    smoothing=smoothing,
+                    n_bootstrap=n_bootstrap,
+                    seed=seed,
+                ).fit(log, gold=gold if method == "trust" else None)
         except LabelkitError as error:
             refused[method] = str(error)
         else:

@@ -24,6 +24,7 @@ from labelkit.bias.diagnostics import (
     concentration,
     stability_between_rankers,
     stability_over_time,
+    trust_bias,
     weights_by_slot,
 )
 from labelkit.bias.sidebyside import EstimatorComparison, compare_estimators
@@ -91,7 +92,8 @@ def glance(
     curve = curve_of(bias)
     findings, tables = _weights(log, curve)
     models = compare_click_models(log, seed=seed)
-    return [*findings, models.diagnosis], [*tables, *_click_models(models)]
+    trust = trust_bias(log.counts, seed=seed)
+    return [models.diagnosis, trust, *findings], [*tables, *_click_models(models)]
 
 
 def save_findings(
@@ -121,6 +123,7 @@ def examine(
     bias: PositionBias,
     *,
     seed: int,
+    gold: NativeFrame | None = None,
     n_windows: int = 4,
     sensitivity: Sensitivity | None = None,
     progress: Progress | None = None,
@@ -132,6 +135,7 @@ def examine(
     estimators = compare_estimators(
         log,
         main=curve,
+        gold=gold,
         smoothing=bias.smoothing,
         n_bootstrap=bias.n_bootstrap,
         seed=seed,
@@ -141,7 +145,7 @@ def examine(
     more, of_weights = _weights(log, curve)
     say("comparing click models")
     models = compare_click_models(log, seed=seed)
-    findings.append(models.diagnosis)
+    findings += [models.diagnosis, trust_bias(log.counts, seed=seed)]
     tables += [*_click_models(models), *of_weights]
     findings += more
     say("comparing time windows and rankers")

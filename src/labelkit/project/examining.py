@@ -20,11 +20,13 @@ from labelkit.project.biasing import BiasReport, examine, findings_table, save_f
 from labelkit.project.config import Config
 from labelkit.project.create import resolve
 from labelkit.project.gold import KEYS
-from labelkit.project.labeling import position_bias
+from labelkit.project.labeling import fit_bias, gold_of
 from labelkit.project.runs import Progress, Run
 from labelkit.project.sensitivity import Sensitivity, label_sensitivity
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from labelkit.lfs import AnyLF
 
 QUARANTINE = ".bias-quarantine.parquet"
@@ -35,12 +37,16 @@ def examine_project(
     config: Config,
     *,
     lfs: Sequence[AnyLF],
+    gold: pl.DataFrame,
     run: Run | None,
     n_windows: int,
     seed: int,
     progress: Progress | None = None,
 ) -> BiasReport:
-    """See ``Project.bias``; without a run nothing is written, and labels are not moved."""
+    """See ``Project.bias``; ``gold`` is what people answered so far.
+
+    Without a run nothing is written, and labels are not moved.
+    """
     say = progress or (lambda stage: None)
     say("reading and checking the log")
     aside = directory / QUARANTINE
@@ -51,13 +57,20 @@ def examine_project(
         with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
             # It is among the findings.
             warnings.simplefilter("ignore", PositivityWarning)
-            bias = position_bias(config, seed).fit(log)
+            gold = gold_of(log, gold)
+            bias = fit_bias(log, config, gold, seed=seed)
             say("moving propensities to see which labels change")
             moved = (
                 None if run is None else _sensitivity(log, bias, run, lfs, config, directory, seed)
             )
             findings, tables = examine(
-                log, bias, seed=seed, n_windows=n_windows, sensitivity=moved, progress=progress
+                log,
+                bias,
+                seed=seed,
+                gold=gold if len(gold) else None,
+                n_windows=n_windows,
+                sensitivity=moved,
+                progress=progress,
             )
     finally:
         # `label` keeps the rows that it set aside; here they were only kept out.

@@ -93,7 +93,7 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
                 engine=config.log.engine,
             )
         with build.stage("estimating position bias"):
-            bias = position_bias(config, job.seed).fit(log)
+            bias = fit_bias(log, config, job.gold, seed=job.seed)
         if cheap_enough(log, config.bias.compare):
             with build.stage("comparing click models"), threadpool_limits(1, user_api="blas"):
                 save_findings(*glance(log, bias, seed=job.seed), build.path)
@@ -158,11 +158,26 @@ def position_bias(config: Config, seed: int) -> PositionBias:
     curve = None if bias.curve is None else dict(enumerate(bias.curve, start=1))
     return PositionBias(
         bias.method,
+        context=bias.context,
+        cluster=bias.cluster,
         curve=curve,
         smoothing=bias.smoothing,
         n_bootstrap=bias.n_bootstrap,
         seed=seed,
     )
+
+
+def fit_bias(log: InteractionLog, config: Config, gold: pl.DataFrame, *, seed: int) -> PositionBias:
+    """The curve of ``[bias]``; only trust bias looks at gold, and only at examples of this log."""
+    bias = position_bias(config, seed)
+    if config.bias.method != "trust":
+        return bias.fit(log)
+    return bias.fit(log, gold=gold_of(log, gold))
+
+
+def gold_of(log: InteractionLog, gold: pl.DataFrame) -> pl.DataFrame:
+    """The gold of examples that the log shows, keys as the log has them."""
+    return match_gold(gold, _polars(log.cells.select(*KEYS).unique().to_native()))
 
 
 def _examples(log: InteractionLog, bias: PositionBias, job: Job) -> pl.DataFrame:

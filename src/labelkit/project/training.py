@@ -132,6 +132,7 @@ def project_training_set(
     config: Config,
     run: Run,
     *,
+    gold: pl.DataFrame,
     unit: Unit,
     scheme: Scheme,
     clip: float | None,
@@ -139,12 +140,12 @@ def project_training_set(
 ) -> TrainingSet:
     """See ``Project.training_set``: the log is read again, and its curve fitted as in the run."""
     from labelkit.project.examining import QUARANTINE, open_log
-    from labelkit.project.labeling import position_bias
+    from labelkit.project.labeling import fit_bias
 
     aside = directory / QUARANTINE
     try:
         log = open_log(config, directory, aside)
-        bias = position_bias(config, run.manifest.seed).fit(log)
+        bias = fit_bias(log, config, gold, seed=run.manifest.seed)
         labels, table = run.labels(), None
         if features:
             table = join_tables(

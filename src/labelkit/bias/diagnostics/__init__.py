@@ -6,6 +6,7 @@ with a level ("fine", "look", "stop") and one sentence on what to do. It must ne
 - ``concentration`` effective sample size, weight concentration, exploding weights, clipping
 - ``contrasts``     clustered tests between curves
 - ``stability``     time windows against each other, and rankers against each other
+- ``trust``         does the curve depend on the item?
 
 What a fit says about itself is in ``labelkit.bias.diagnose``; how labels move with θ is found by
 ``labelkit.project``, since labels come after this room.
@@ -17,11 +18,13 @@ from labelkit.bias.diagnostics.stability import (
     stability_between_rankers,
     stability_over_time,
 )
+from labelkit.bias.diagnostics.trust import trust_bias
 
 __all__ = [
     "Stability",
     "concentration",
     "stability_between_rankers",
     "stability_over_time",
+    "trust_bias",
     "weights_by_slot",
 ]

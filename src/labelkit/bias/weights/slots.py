@@ -130,7 +130,8 @@ class SlotCounts:
             nw.col("clicked").cast(nw.Int64).alias("clicks"),
         )
         summed = rows.group_by(*keys).agg(nw.len().alias("n"), nw.col("clicks").sum())
-        cells = collect(summed).sort(*keys)
+        # Engines sum whole numbers into types of their own (DuckDB into 128 bits).
+        cells = collect(summed).with_columns(nw.col("n", "clicks").cast(nw.Int64)).sort(*keys)
         # Examples are numbered as the log numbers them: by query, then item.
         counts = PositionCounts.from_cells(cells, impressions="n", clicks="clicks")
         return cls._known(
