@@ -20,6 +20,7 @@ COMMANDS = [
     "lfs",
     "validate",
     "report",
+    "bias",
     "demo",
     "round plan",
     "round push",

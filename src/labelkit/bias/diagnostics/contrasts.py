@@ -100,10 +100,10 @@ def measure(fit: SlotFit, weights: FloatArray) -> Contrasts:
 
     Notes
     -----
-    The variance is the larger of the clustered sandwich Σ_q (hᵀU_q)², h = H⁻¹ weights (Liang &
-    Zeger 1986), and of hᵀHh, that of the model: a sandwich over few queries is too small more often
-    than too large. Degrees of freedom are (Σ v_q)²/Σ v_q² − 1 with v_q the part of the model's
-    variance that query q bears (Carter, Schnepel & Steigerwald 2017).
+    The variance is the clustered sandwich G/(G−1) Σ_q (hᵀU_q)², h = H⁻¹ weights (Liang & Zeger
+    1986). Degrees of freedom are (Σ v_q)²/Σ v_q² − 1 with v_q the part of the model's variance hᵀHh
+    that query q bears (Carter, Schnepel & Steigerwald 2017): where few queries hold most clicks,
+    the sandwich is too small more often than too large.
     """
     cells = fit.cells
     shown = cells.n * np.exp(fit.beta)[cells.index]
@@ -120,7 +120,7 @@ def measure(fit: SlotFit, weights: FloatArray) -> Contrasts:
         mean = cells.sum_by_example(share * along)
         spread = cells.sum_by_example(share * along**2) - mean**2
         borne = np.bincount(query, cells.totals * np.maximum(spread, 0), n_queries)
-        error[j] = np.sqrt(max(correction * float(pushed @ pushed), float(borne.sum())))
+        error[j] = np.sqrt(correction * float(pushed @ pushed))
         square = float(borne @ borne)
         df[j] = max(float(borne.sum()) ** 2 / square - 1, 1.0) if square > 0 else 1.0
     return Contrasts(weights.T @ fit.beta, error, df)
