@@ -101,6 +101,20 @@ def test_every_engine_gives_the_same_numbers(engine: str, tmp_path) -> None:
     assert stability_between_rankers(log).groups.equals(rankers.groups)
 
 
+def test_one_wrong_clock_does_not_put_everything_into_one_window() -> None:
+    frame = lk.simulate(n_impressions=20_000, seed=3).frame
+    wrong = pl.when(pl.int_range(pl.len()) < 10).then(pl.datetime(1970, 1, 1))
+    broken = frame.with_columns(timestamp=wrong.otherwise(pl.col("timestamp")))
+    groups = stability_over_time(lk.read_log(broken)).groups
+    assert groups["impressions"].to_list() == pytest.approx([5_000] * 4, rel=0.1)
+
+
+def test_days_do_as_timestamps() -> None:
+    frame = lk.simulate(n_impressions=20_000, seed=3).frame
+    days = frame.with_columns(pl.col("timestamp").dt.date())
+    assert stability_over_time(lk.read_log(days)).groups["impressions"].min() > 3_000
+
+
 def test_seconds_do_as_timestamps() -> None:
     frame = lk.simulate(n_impressions=20_000, seed=3).frame
     seconds = frame.with_columns(pl.col("timestamp").dt.epoch("s"))
@@ -131,10 +145,12 @@ def test_a_log_that_cannot_be_divided_says_what_it_would_take() -> None:
 def test_curves_are_those_of_a_fit_to_each_window_alone() -> None:
     frame = drifting(1.5)
     found = stability_over_time(lk.read_log(frame), n_windows=2)
-    for number, name in enumerate(found.groups["group"]):
-        start = pl.col("timestamp").min() + pl.duration(days=28)
-        late = pl.col("timestamp") >= start
-        alone = frame.filter(late if number else ~late)
+    n_first, n_second = found.groups["impressions"]
+    assert n_first + n_second == len(frame)
+    in_time = frame.sort("timestamp", maintain_order=True)
+    for name, alone in zip(
+        found.groups["group"], (in_time.head(n_first), in_time.tail(n_second)), strict=True
+    ):
         curve = lk.PositionBias("poisson").fit(lk.read_log(alone)).curve_
         ours = found.curves.filter(pl.col("group") == name)["propensity"].to_numpy()
         np.testing.assert_allclose(ours, curve.theta, rtol=2e-3)

@@ -23,9 +23,7 @@ def bias(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with code 6 if a diagnosis says stop.")
     ] = False,
-    windows: Annotated[
-        int, typer.Option(min=2, help="Time windows to compare, of equal length.")
-    ] = 4,
+    windows: Annotated[int, typer.Option(min=2, help="Time windows to compare.")] = 4,
     run: RunId = None,
     seed: Seed = None,
     project: ProjectDir = Path("."),

@@ -149,16 +149,17 @@ def examine(
     tables += [*_click_models(models), *of_weights]
     findings += more
     say("comparing time windows and rankers")
-    divisions: tuple[tuple[Callable[[], Stability], str, str], ...] = (
-        (lambda: stability_over_time(log, n_windows=n_windows), WINDOWS, WINDOW_CURVES),
-        (lambda: stability_between_rankers(log), RANKERS, ""),
-    )
-    for compare, name, curves in divisions:
+    divisions: list[tuple[str, Callable[[], Stability], str, str]] = [
+        ("time", lambda: stability_over_time(log, n_windows=n_windows), WINDOWS, WINDOW_CURVES),
+    ]
+    if "ranker" in log.columns:
+        divisions.append(("rankers", lambda: stability_between_rankers(log), RANKERS, ""))
+    for what, compare, name, curves in divisions:
         try:
             found = compare()
         except LogError as error:
             # The log cannot be divided so; the sentence says what it would take.
-            findings.append(Diagnosis("stability", "look", str(error)))
+            findings.append(Diagnosis(f"stability over {what}", "look", str(error)))
         else:
             findings.append(found.diagnosis)
             tables += _stability(found, name, curves)
@@ -193,15 +194,17 @@ def _click_models(found: ClickModelComparison) -> list[ResultTable]:
     if not found.available:
         return []
     frame, by_position = _polars(found.frame), _polars(found.by_position)
-    columns = [name for name in frame.columns if name not in ("status", "low", "high")]
-    columns.remove("log_likelihood")
+    # All of them are fitted where one is.
+    frame = frame.drop("status").rename(
+        {"low": "log_likelihood_low", "high": "log_likelihood_high"}
+    )
     note = (
         f"Fitted to {found.n_train:,} impressions, judged by {found.n_held_out:,} others. "
-        "Perplexity: 1 is clairvoyant, 2 a coin; gain: log-likelihood per impression beyond that "
-        "of the position-based model (PBM)."
+        "log_likelihood is per impression; perplexity: 1 is clairvoyant, 2 a coin; gain: "
+        "log_likelihood beyond that of the position-based model (PBM)."
     )
     return [
-        ResultTable(CLICK_MODELS, "Rival click models on held-out pages", note, frame[columns]),
+        ResultTable(CLICK_MODELS, "Rival click models on held-out pages", note, frame),
         ResultTable(
             PERPLEXITY,
             "Held-out perplexity by position",

@@ -119,7 +119,7 @@ class Project:
 
         Parameters
         ----------
-        n_windows : windows of equal length that the log is cut into
+        n_windows : time windows that the log is cut into
         seed : of everything random; that of ``labelkit.toml`` unless given
         progress : called with the name of each stage as it begins
         """

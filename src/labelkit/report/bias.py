@@ -69,6 +69,8 @@ def _part(table: ResultTable) -> BiasPart:
         svg = charts.curves_chart(
             frame, "model", y="perplexity", low="perplexity_low", high="perplexity_high"
         )
+        bounds = {"perplexity_low": "low", "perplexity_high": "high"}
+        shown = sheet(curves_side_by_side(frame.rename(bounds), "model", y="perplexity"))
     elif table.name == WINDOW_CURVES and len(frame):
         svg = charts.curves_chart(frame, "group")
         shown = sheet(curves_side_by_side(frame, "group"))

@@ -28,6 +28,9 @@ LEAST_STRENGTH = 10.0
 MOST_POSITIONS = 40
 # One group's curve that is surely off by this factor somewhere makes one curve for all a mistake.
 SEVERE = 1.5
+# Units that times are counted by, and their seconds.
+UNITS = (("h", 3600), ("m", 60), ("s", 1))
+UNIT_NAMES = {"h": "hour", "m": "minute", "s": "second"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def stability_over_time(
     Parameters
     ----------
     log : with a ``timestamp`` column
-    n_windows : windows of equal length, at least 2
+    n_windows : windows with about as many impressions each, at least 2
     false_alarm : share of stable logs that may be called unstable, in (0, 1)
 
     Raises
@@ -93,16 +96,11 @@ def stability_over_time(
     if n_windows < 2:
         raise LabelkitError(f"n_windows is at least 2; got {n_windows}.")
     known = log.frame.filter(~nw.col("timestamp").is_null())
-    ends = collect(known.select(nw.col("timestamp").min(), last=nw.col("timestamp").max()))
-    first, last = ends["timestamp"].item(), ends["last"].item()
-    if first is None or not first < last:
-        raise LogError("Stability over time needs timestamps that differ; all rows have the same.")
-    edges = [first + (last - first) * i / n_windows for i in range(1, n_windows)]
+    starts = _window_starts(known, n_windows)
     window = nw.lit(0)
-    for edge in edges:
-        window = window + (nw.col("timestamp") >= nw.lit(edge)).cast(nw.Int64)
-    starts = [str(edge)[:16] for edge in (first, *edges)]
-    names = [f"{number}: from {start}" for number, start in enumerate(starts, start=1)]
+    for start in starts[1:]:
+        window = window + (nw.col("timestamp") >= nw.lit(start)).cast(nw.Int64)
+    names = [f"{number}: from {str(start)[:16]}" for number, start in enumerate(starts, start=1)]
     cells = _cells(known.with_columns(__group__=window.cast(nw.Int64)))
     return _judge(cells, names, kind="window", shared=False, false_alarm=false_alarm)
 
@@ -135,6 +133,40 @@ def stability_between_rankers(log: InteractionLog, *, false_alarm: float = 0.05)
     if len(names) < 2:
         raise LogError(f"Stability between rankers needs two rankers; the log names {names}.")
     return _judge(cells, names, kind="ranker", shared=True, false_alarm=false_alarm)
+
+
+def _window_starts(known: nw.LazyFrame[Any], n_windows: int) -> list[Any]:
+    """Where each window begins: at the first time, and then after equal shares of the impressions.
+
+    Times are counted by the hour (minute, second), whichever is fine enough: one wrong clock in the
+    log would stretch windows of equal length until one of them held everything.
+    """
+    time = nw.col("timestamp")
+    ends = collect(known.select(time.min(), last=time.max()))
+    first, last = ends["timestamp"].item(), ends["last"].item()
+    if first is None or not first < last:
+        raise LogError("Stability over time needs timestamps that differ; all rows have the same.")
+    span = (last - first).total_seconds() if hasattr(last - first, "days") else float(last - first)
+    unit, seconds = next((u, s) for u, s in UNITS if span > 100 * s or s == 1)
+    dtype = known.collect_schema()["timestamp"]
+    if dtype == nw.Date:
+        coarse = time
+    elif dtype.is_temporal():
+        coarse = time.dt.truncate(f"1{unit}")
+    else:
+        coarse = (time / seconds).floor() * seconds
+    counted = known.select(at=coarse).group_by("at").agg(nw.len().alias("n"))
+    by_time = collect(counted).to_polars().sort("at")
+    reached = by_time["n"].cum_sum().to_numpy()
+    places = np.searchsorted(reached, reached[-1] * np.arange(1, n_windows) / n_windows)
+    # A window that a single hour would fill twice over is left out.
+    inner = sorted({int(place) for place in places} - {0})
+    if not inner:
+        raise LogError(
+            "Stability over time needs impressions spread over time; nearly all of this log's are "
+            f"of one {UNIT_NAMES[unit]}."
+        )
+    return [first, *(by_time["at"][place] for place in inner)]
 
 
 def _cells(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
