@@ -132,7 +132,7 @@ class BucketCounts:
     ) -> BucketCounts:
         from labelkit.logs.cells import sum_cells
 
-        cells = sum_cells(with_buckets(log, cluster), log.columns, ("bucket",))
+        cells = sum_cells(with_buckets(log, cluster), log.columns, context=("bucket",))
         counts = PositionCounts.from_cells(cells, impressions=impressions, clicks=clicks)
         return cls(counts, cells["bucket"].to_numpy().astype(np.int64))
 

@@ -139,8 +139,9 @@ def _pages(position: IntArray, server: IntArray, shown: FloatArray, size: int) -
 
 def _mix(pages: FloatArray, names: list[Any], shares: Mapping[Any, float] | None) -> FloatArray:
     """Share of each ranker in each query's pages, (n_queries, n_rankers)."""
+    mixed: FloatArray
     if shares is None:
-        mixed: FloatArray = pages / pages.sum(1, keepdims=True)
+        mixed = pages / pages.sum(1, keepdims=True)
         return mixed
     unknown = [name for name in shares if name not in names]
     if unknown or any(share < 0 for share in shares.values()):
@@ -152,4 +153,5 @@ def _mix(pages: FloatArray, names: list[Any], shares: Mapping[Any, float] | None
     # A ranker that never served a query is left out of that query's mix.
     weight = np.where(pages > 0, wanted, 0.0)
     total = weight.sum(1, keepdims=True)
-    return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    mixed = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    return mixed

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.bias import randomised
+from labelkit.bias import randomised, swaps
 from labelkit.bias.buckets import BucketCounts
-from labelkit.bias.harvesting import by_poisson
 from labelkit.bias.propensities import Diagnosis
 from labelkit.bias.task import Estimate, FitTask, known
 from labelkit.bias.uncertainty import bootstrap_covariance, effective_df, jackknife_covariance
 from labelkit.errors import LabelkitError, NotIdentifiable
-from labelkit.logs import PositionCounts
 from labelkit.logs.cells import FIXED_POINT
 
 FloatArray = npt.NDArray[np.float64]
@@ -23,6 +21,8 @@ def by_randomised(task: FitTask) -> Estimate:
     """Impressions flagged as randomised: click rates of shuffled pages, pairs of swapped ones."""
     if task.design not in DESIGNS:
         raise LabelkitError(f"design is one of {', '.join(DESIGNS)}; got {task.design!r}.")
+    if task.design != "shuffle" and task.log is not None and "swapped_with" in task.log.columns:
+        return swaps.by_pairs(task)
     flagged = None if task.log is None else task.log.randomised_counts
     if flagged is None:
         raise NotIdentifiable(
@@ -37,7 +37,7 @@ def by_randomised(task: FitTask) -> Estimate:
         swapped = task.design == "swaps"
         finding = Diagnosis("randomisation", "fine", f"Taken as {task.design}, as asked.")
     if swapped:
-        return _by_swaps(task, flagged, finding)
+        return swaps.within_examples(task, flagged, finding)
 
     clicks, shown, n_clusters = randomised.rates_by_cluster(flagged, positions)
     randomised.require_clicks(clicks.sum(0), shown.sum(0), positions)
@@ -71,37 +71,6 @@ def by_randomised(task: FitTask) -> Estimate:
         covariance = jackknife_covariance(np.array(left_out))
         df, interval = len(used) - 1.0, f"jackknife over {task.cluster} buckets"
     return Estimate(np.exp(beta), covariance, df, interval, (finding,))
-
-
-def _by_swaps(task: FitTask, flagged: PositionCounts, finding: Diagnosis) -> Estimate:
-    """Only what was swapped is compared: each example with itself, on flagged pages alone.
-
-    Where two places change by lot and the others keep their order, the raw rate of a position
-    still carries the relevance of what usually stands there. Within an example it does not.
-    """
-    shown = flagged.where(flagged.impressions > 0)
-    part = FitTask(
-        shown,
-        task.log,
-        task.method,
-        smoothing=task.smoothing,
-        n_bootstrap=task.n_bootstrap,
-        seed=task.seed,
-    )
-    if task.cluster != "query":
-        raise LabelkitError(
-            f"Swaps have intervals clustered by query only; cluster={task.cluster!r} needs "
-            "design='shuffle' or method='poisson'."
-        )
-    estimate = by_poisson(part)
-    slot = np.searchsorted(task.counts.positions, shown.positions)
-    size = len(task.counts.positions)
-    theta, covariance = np.full(size, np.nan), np.zeros((size, size))
-    theta[slot] = estimate.theta
-    covariance[np.ix_(slot, slot)] = estimate.covariance
-    return Estimate(
-        theta, covariance, estimate.df, estimate.interval, (finding, *estimate.diagnostics)
-    )
 
 
 def _finding(mixing: randomised.Mixing) -> Diagnosis:

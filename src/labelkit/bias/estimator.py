@@ -53,7 +53,7 @@ class PositionBias:
         - "logged": the propensity column of the log, as it is
         - "given": ``curve``
         - "auto": logged if the log has it; else randomised if flagged and clicked; else poisson,
-          or power where clicks are very few, or bernoulli where they are nearly certain
+          or bernoulli where examined items are mostly clicked
     context : label columns of the log; each combination of their values gets a curve of its own,
         shrunk towards the common one ("poisson" and "logged")
     curve : position → propensity, for "given"

@@ -3,9 +3,10 @@
 Every context has its own profile likelihood (see ``poisson``), so that an example may be as
 attractive as it likes on each device. Curves hang together by a prior:
 
-    β_g = μ + δ_g,    δ_g ~ random walk over log k from the reference, τ per e-fold
+    β_g = μ + δ_g,    δ_g ~ τ · (a slope in log k + a random walk over log k, from the reference)
 
-μ is the pooled curve and τ how much contexts differ, in log θ. τ is integrated out over a grid
+μ is the pooled curve and τ how much contexts differ, in log θ per e-fold: in halves as one
+exponent to all of the curve, and place by place. τ is integrated out over a grid
 with a half-Cauchy prior (Gelman 2006), so that two contexts do not pass for two hundred. A context
 with next to no clicks keeps the pooled curve, with an interval that admits that it may differ. For
 the idea see Fang, Agarwal and Joachims (2019), *Intervention harvesting for context-dependent
@@ -27,6 +28,7 @@ from labelkit.bias.score_test import wild_p_value
 from labelkit.bias.uncertainty import MOST_GROUPS, shares_and_scores
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 # Deviation of log θ between contexts per e-fold of position: from none to a curve of another kind.
 SPREADS = np.geomspace(0.005, 3.0, 28)
@@ -73,8 +75,7 @@ def fit_hierarchy(
     positions = cells[0].positions
     size, n_groups = len(positions), len(cells)
     free = np.arange(size) != reference
-    # Positions may fall on either side of the reference; the walk starts there.
-    prior = smoothing_matrix(positions, 1.0)[np.ix_(free, free)]
+    prior = np.linalg.inv(difference_covariance(positions, reference)).astype(np.float64)
     ties = smoothing_matrix(positions, smoothing)[np.ix_(free, free)]
     beta = np.tile(start, (n_groups, 1))
     moved, spread, dispersion = np.inf, 0.0, 1.0
@@ -96,6 +97,16 @@ def fit_hierarchy(
     return Hierarchy(
         beta, whole.reshape(n_groups * size, n_groups * size), spread, dispersion, moved
     )
+
+
+def difference_covariance(positions: IntArray, reference: int) -> FloatArray:
+    """Prior covariance (K−1, K−1) of δ at τ = 1, without the reference, at which δ is 0."""
+    free = np.arange(len(positions)) != reference
+    # Positions may fall on either side of the reference; the walk starts there.
+    walk = np.linalg.inv(smoothing_matrix(positions, 1.0)[np.ix_(free, free)])
+    slope = np.log(positions[free] / positions[reference])
+    covariance: FloatArray = (walk + np.outer(slope, slope)) / 2
+    return covariance
 
 
 def _expand(
@@ -198,6 +209,6 @@ def difference_p_value(
     ridge = 1e-9 * np.eye(int(free.sum()))
     common = np.linalg.solve(sum(informations) + ridge, np.sum(scores, axis=0).T)
     efficient = [s - (h @ common).T for s, h in zip(scores, informations, strict=True)]
-    walk = np.linalg.inv(smoothing_matrix(cells[0].positions, 1.0)[np.ix_(free, free)])
-    kernel = np.kron(np.eye(len(cells)), walk)
+    alike = difference_covariance(cells[0].positions, reference)
+    kernel = np.asarray(np.kron(np.eye(len(cells)), alike), dtype=np.float64)
     return wild_p_value(np.hstack(efficient), kernel, seed=seed)

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from labelkit.bias import DEFAULT_CLIP, PositionBias, Propensities, curve_of, position_weights
-from labelkit.engine import NativeFrame, lazy, to_polars_lazy, written_by_page
+from labelkit.engine import NativeFrame, lazy, to_polars_lazy
 from labelkit.errors import LogError
 from labelkit.evidence.prior import GammaPrior, fit_gamma_prior
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import FIXED_POINT
+from labelkit.logs.schema import page_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -246,10 +247,9 @@ def _add_times(
 
 def _add_skips(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any]:
     """Skip-above (Joachims 2002): shown unclicked above the lowest click of the same page."""
-    by = ["page" if "page" in log.columns else "session", "query"]
-    rows = to_polars_lazy(log.frame) if log.frame.implementation.is_polars() else None
-    if rows is not None and written_by_page(rows, by, "position"):
-        skipped = _skips_by_order(rows, by)
+    by = list(page_columns(log.columns))
+    if log.in_page_order and log.frame.implementation.is_polars():
+        skipped = _skips_by_order(to_polars_lazy(log.frame), by)
     else:
         skipped = _skips_by_join(log.frame, by)
     counted = skipped.group_by("query", "item").agg(nw.len().alias("skips"))

@@ -26,6 +26,7 @@ class LogConfig:
     engine : which engine reads them
     on_bad_rows : "error" stops; "quarantine" sets bad rows aside in the run directory
     position_offset : added to positions; 1 if the log counts from 0
+    timestamp_unit : unit of a numeric timestamp since 1970
     columns : labelkit's column name → the log's own, for names that differ
     """
 
@@ -33,6 +34,7 @@ class LogConfig:
     engine: Literal["polars", "duckdb"] = "polars"
     on_bad_rows: Literal["error", "quarantine"] = "error"
     position_offset: int = 0
+    timestamp_unit: Literal["s", "ms", "us", "ns"] = "s"
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:

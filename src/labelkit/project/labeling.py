@@ -90,6 +90,7 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
                 # Beside the runs: it must outlive a run that fails because of what is in it.
                 quarantine_file=job.directory / QUARANTINE,
                 position_offset=config.log.position_offset,
+                timestamp_unit=config.log.timestamp_unit,
                 engine=config.log.engine,
             )
         with build.stage("estimating position bias"):
