@@ -95,6 +95,7 @@ def open_log(config: Config, directory: Path, aside: Path) -> InteractionLog:
         on_bad_rows=config.log.on_bad_rows,
         quarantine_file=aside,
         position_offset=config.log.position_offset,
+        timestamp_unit=config.log.timestamp_unit,
         engine=config.log.engine,
     )
 
