@@ -57,7 +57,7 @@ def test_label_leaves_it_out_where_it_is_told_to_or_the_log_is_large(small_proje
     assert not names(run)
     assert run.bias_findings() == []
     small_project.replace('compare = "never"', 'compare = "auto"')
-    # Two million impressions take longer to simulate than this test is worth.
+    # A million impressions take longer to simulate than this test is worth.
     monkeypatch.setattr("labelkit.project.biasing.CHEAP", 10_000)
     assert not names(Project(small_project.path).label())
     small_project.replace('compare = "auto"', 'compare = "always"')

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from labelkit.project.sensitivity import Sensitivity
 
-# A comparison of click models takes about a second a million impressions, labels a tenth of that:
-# above this many it is left to `labelkit bias`, unless [bias] compare = "always".
-CHEAP = 2_000_000
+# A comparison of click models takes about two seconds a million impressions, three times what
+# labels take: above this many it is left to `labelkit bias`, unless [bias] compare = "always".
+CHEAP = 1_000_000
 
 PREFIX = BIAS_PREFIX
 CURVES = f"{PREFIX}1-estimators"

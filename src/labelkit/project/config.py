@@ -99,7 +99,7 @@ class BiasConfig:
     context : label columns of the log (device, layout, query_class) that have a curve each
     curve : propensities from position 1 downwards, for method = "given"
     compare : whether ``label`` holds the position-based model against rival click models; "auto"
-        does so where it is cheap, in logs of up to two million impressions
+        does so where it is cheap, in logs of up to a million impressions
     """
 
     method: Literal[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import narwhals as nw
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from labelkit.bias.estimator import PositionBias
 from labelkit.bias.propensities import Propensities
 from labelkit.bias.weights.examples import align_baseline, example_keys
-from labelkit.bias.weights.schemes import ExampleSums, Scheme, click_weights, weigh
+from labelkit.bias.weights.schemes import ExampleSums, Scheme, click_weights, leave_one_out, weigh
 from labelkit.bias.weights.slots import DEFAULT_CLIP, SlotCounts, check_clip, curve_of
 from labelkit.engine import NativeFrame, to_native_like
 from labelkit.logs import InteractionLog
@@ -54,20 +53,30 @@ def weight_report(
     Notes
     -----
     The variance is conditional on what was shown: Σ_e (n_e/total_e)² · noise_e / N² for the clicks,
-    plus dᵀ cov(log θ) d for the curve, d the derivatives by log θ, taken numerically along the
-    leading directions of the covariance. The two are added as if independent. They are not quite:
+    plus dᵀ cov(log θ) d for the curve, d the derivatives by log θ, along the leading directions of
+    the covariance. The two are added as if independent. They are not quite:
     the curve was fitted to the same clicks, and the sum errs on the side of too wide.
     """
     curve = curve_of(bias)
     cells = SlotCounts.of(log, curve)
     rates = align_baseline(baseline, example_keys(log)) if baseline is not None else None
+    rates = leave_one_out(cells) if rates is None else rates
+    directions = _directions(curve)
     wanted: list[tuple[Scheme, float]] = [("unweighted", np.inf), ("ips", np.inf)]
     wanted += [("clipped", check_clip(clip)) for clip in clips]
     wanted += [("self_normalised", clip) for clip in (1.0, *clips)]
     wanted += [("doubly_robust", clip) for clip in clips]
     reference = weigh(cells, "ips", clip=np.inf)
     rows = [
-        _row(scheme, clip, cells=cells, curve=curve, reference=reference, baseline=rates)
+        _row(
+            scheme,
+            clip,
+            cells=cells,
+            curve=curve,
+            directions=directions,
+            reference=reference,
+            baseline=rates,
+        )
         for scheme, clip in wanted
     ]
     import polars as pl
@@ -82,6 +91,7 @@ def _row(
     *,
     cells: SlotCounts,
     curve: Propensities,
+    directions: Sequence[FloatArray],
     reference: ExampleSums,
     baseline: FloatArray | None,
 ) -> dict[str, object]:
@@ -93,16 +103,12 @@ def _row(
     value = _value(sums)
     weights = click_weights(cells, scheme, clip)
     lean = _stretch(sums)
-    by_clicks = float(lean**2 @ sums.noise) / shown**2
-    moved = [] if scheme == "unweighted" else _directions(cells, curve)
-    plus = [weigh(there, scheme, clip=clip, baseline=baseline) for there, _ in moved]
-    minus = [weigh(there, scheme, clip=clip, baseline=baseline) for _, there in moved]
-    # Half the distance between one standard error up and one down is a standard error.
-    by_curve = sum(((_value(a) - _value(b)) / 2) ** 2 for a, b in zip(plus, minus, strict=True))
-    variance = by_clicks + by_curve
-    per_example = sums.variance + sum(
-        ((a.rate - b.rate) / 2) ** 2 for a, b in zip(plus, minus, strict=True)
-    )
+    variance = float(lean**2 @ sums.noise) / shown**2
+    per_example = sums.variance
+    for direction in () if scheme == "unweighted" else directions:
+        moved = _moved(cells, sums, scheme, weights, baseline=baseline, by=direction)
+        variance += float(n @ moved / shown) ** 2
+        per_example = per_example + moved**2
     bias = value - _value(reference)
     # What the two estimates do not share, of the chance of clicks.
     apart = lean[cells.example] * weights - 1 / cells.theta
@@ -137,19 +143,43 @@ def _value(sums: ExampleSums) -> float:
     return float(_stretch(sums) @ sums.positive / sums.impressions.sum())
 
 
-def _directions(cells: SlotCounts, curve: Propensities) -> list[tuple[SlotCounts, SlotCounts]]:
-    """The cells with log θ one standard error up and down, along each leading direction."""
+def _directions(curve: Propensities) -> tuple[FloatArray, ...]:
+    """log θ one standard error along each leading direction of its covariance, (S,) each."""
     known = ~np.isnan(curve.theta)
     covariance = np.where(known[:, None] & known, np.nan_to_num(curve.covariance), 0.0)
     sizes, vectors = np.linalg.eigh(covariance)
     sizes = np.maximum(sizes, 0)
     if not sizes.sum() > 0:
-        return []
+        return ()
     order = np.argsort(-sizes)
     n_enough = 1 + int(np.searchsorted(np.cumsum(sizes[order]), ENOUGH * sizes.sum()))
-    pairs = []
-    for j in order[:n_enough]:
-        shift = np.exp(np.sqrt(sizes[j]) * vectors[:, j])[cells.slot]
-        up, down = cells.theta * shift, cells.theta / shift
-        pairs.append((replace(cells, theta=up), replace(cells, theta=down)))
-    return pairs
+    return tuple(np.sqrt(sizes[j]) * vectors[:, j] for j in order[:n_enough])
+
+
+def _moved(
+    cells: SlotCounts,
+    sums: ExampleSums,
+    scheme: Scheme,
+    weights: FloatArray,
+    *,
+    baseline: FloatArray | None,
+    by: FloatArray,
+) -> FloatArray:
+    """How each example's rate moves as log θ moves by ``by``, to first order, (n_examples,).
+
+    An unclipped weight moves by −w; a clipped one stays, but then wθ moves. A baseline is held.
+    """
+    cut = weights * cells.theta < 1 - 1e-12
+    step = by[cells.slot]
+    positive = cells.by_example(
+        np.where(cut, 0.0, -step * weights * (cells.clicks - cells.beta * cells.n))
+    )
+    total = np.zeros_like(positive)
+    if cut.any() and scheme in ("self_normalised", "doubly_robust"):
+        freed = cells.by_example(np.where(cut, step * weights * cells.theta * cells.n, 0.0))
+        if scheme == "self_normalised":
+            total = freed
+        elif baseline is not None:
+            positive = positive - baseline * freed
+    whole = np.where(sums.total > 0, sums.total, 1.0)
+    return np.asarray((positive - sums.positive / whole * total) / whole)
