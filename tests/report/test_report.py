@@ -136,7 +136,8 @@ def _bias_tables(run) -> None:
     )
     weights = pl.DataFrame(
         {
-            "position": k,
+            "device": [HOSTILE, "desk"] * 2,
+            "position": [1, 1, 2, 2],
             "share_of_clicks": [0.4, 0.3, 0.2, 0.1],
             "share_of_weight": [0.1, 0.2, 0.3, 0.4],
         }

@@ -172,11 +172,14 @@ def examine(
 def _estimators(found: EstimatorComparison, curve: Propensities) -> list[ResultTable]:
     import polars as pl
 
+    used = f"Labels use {curve.method}."
+    if curve.context:
+        used = f"Labels use {curve.method} by {', '.join(curve.context)}; these are for all of it."
     tables = [
         ResultTable(
             CURVES,
             "Propensities by every estimator",
-            f"Labels use {curve.method}. Relative to position 1, with 95 % intervals.",
+            f"{used} Relative to position 1, with 95 % intervals.",
             found.frame.fill_nan(None),
         )
     ]
@@ -215,6 +218,8 @@ def _click_models(found: ClickModelComparison) -> list[ResultTable]:
 
 
 def _weights(log: InteractionLog, curve: Propensities) -> tuple[list[Diagnosis], list[ResultTable]]:
+    import polars as pl
+
     cells = SlotCounts.of(log, curve)
     note = (
         "click_rate: the click rate if every impression were looked at; bias: its difference from "
@@ -222,12 +227,14 @@ def _weights(log: InteractionLog, curve: Propensities) -> tuple[list[Diagnosis],
         "weighted ones are worth. Choose the least rmse."
     )
     shares = weights_by_slot(cells, curve)
+    report = _polars(weight_report(log, curve))
+    report = report.with_columns(report["clip"].cast(pl.Int64))
     tables = [
         ResultTable(
             WEIGHTS,
             "Ways to weight clicks, and the variance that each buys",
             note,
-            _polars(weight_report(log, curve)),
+            report,
         ),
         ResultTable(
             BY_POSITION,

@@ -140,10 +140,10 @@ def weight_chart(weights: pl.DataFrame) -> str:
     """
     import altair as alt
 
-    summed = weights.group_by("position", maintain_order=True).sum().sort("position")
-    long = summed.unpivot(
-        ["share_of_clicks", "share_of_weight"], index="position", variable_name="of"
-    )
+    shares = ["share_of_clicks", "share_of_weight"]
+    # Contexts share positions.
+    summed = weights.select("position", *shares).group_by("position").sum().sort("position")
+    long = summed.unpivot(shares, index="position", variable_name="of")
     names = {"share_of_clicks": "clicks", "share_of_weight": "weight"}
     long = long.with_columns(long["of"].replace(names))
     chart = (
