@@ -21,6 +21,7 @@ COMMANDS = [
     "validate",
     "report",
     "bias",
+    "export",
     "demo",
     "round plan",
     "round push",

@@ -119,6 +119,27 @@ def test_the_same_seed_finds_the_same(small_project):
         assert first.frame.equals(second.frame), first.name
 
 
+def test_duckdb_finds_the_same(small_project):
+    pytest.importorskip("duckdb")
+    small_project.append("[bias]\nn_bootstrap = 40\n")
+    project = Project(small_project.path)
+    project.label()
+    first = project.bias()
+    small_project.replace("[log]\n", '[log]\nengine = "duckdb"\n')
+    second = Project(small_project.path).bias()
+    assert levels(first) == levels(second)
+    for one, other in zip(first.tables, second.tables, strict=True):
+        assert one.name == other.name
+        numbers = [c for c in one.frame.columns if one.frame.schema[c].is_numeric()]
+        np.testing.assert_allclose(
+            one.frame.select(numbers).to_numpy(),
+            other.frame.select(numbers).to_numpy(),
+            rtol=1e-6,
+            atol=1e-9,
+            err_msg=one.name,
+        )
+
+
 def test_a_log_without_pages_times_or_rankers_says_what_is_missing(small_project):
     path = small_project.path / "log.parquet"
     pl.read_parquet(path).drop("session", "timestamp", "ranker").write_parquet(path)

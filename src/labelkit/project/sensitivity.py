@@ -162,16 +162,8 @@ def _some_queries(log: InteractionLog, n_examples: int, rng: np.random.Generator
     drawn = queries[np.sort(chosen).tolist(), :]
     cells = log.cells.join(drawn, on="query", how="semi").sort("query", "item", "position")
     frame = log.frame.join(_in_the_engine(drawn, log), on="query", how="semi")
-    # A new log, so that nothing that was summed up over all queries is carried along.
-    return InteractionLog(
-        frame=frame,
-        cells=cells,
-        summary=log.summary,
-        source_columns=log.source_columns,
-        files=log.files,
-        native=log.native,
-        keys=log.keys,
-    )
+    # Sums that a log keeps are kept by the object: the part starts without those of the whole.
+    return replace(log, frame=frame, cells=cells)
 
 
 def _in_the_engine(drawn: nw.DataFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any]:
