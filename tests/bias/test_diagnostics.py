@@ -151,6 +151,13 @@ def test_what_cannot_be_tested_is_not_called_fine() -> None:
     assert "cannot be tested" in finding.message
 
 
+def test_an_interval_that_rules_nothing_out_is_not_called_fine() -> None:
+    small = lk.read_log(lk.simulate(n_impressions=3_000, seed=1).frame)
+    finding = trust_bias(small.counts)
+    assert finding.level == "look"
+    assert "Nobody can tell" in finding.message
+
+
 def test_context_slots_of_one_position_count_together(log) -> None:
     k = np.tile([1, 2], 2)
     two = Propensities(

@@ -85,6 +85,13 @@ def test_too_few_clicks_to_tell_says_so_instead_of_fine() -> None:
     assert found.groups["p_value"].null_count() == len(found.groups)
 
 
+def test_a_log_in_which_drift_would_not_show_is_not_called_stable() -> None:
+    found = stability_over_time(lk.read_log(lk.simulate(n_impressions=10_000, seed=1).frame))
+    assert found.tested >= 2
+    assert found.diagnosis.level == "look"
+    assert "would not show" in found.diagnosis.message
+
+
 @pytest.mark.parametrize("engine", ["polars", "pandas", "pyarrow", "duckdb"])
 def test_every_engine_gives_the_same_numbers(engine: str, tmp_path) -> None:
     frame = lk.simulate(n_impressions=20_000, seed=3).frame

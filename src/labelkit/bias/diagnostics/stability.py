@@ -28,6 +28,8 @@ LEAST_STRENGTH = 10.0
 MOST_POSITIONS = 40
 # One group's curve that is surely off by this factor somewhere makes one curve for all a mistake.
 SEVERE = 1.5
+# Where a curve like 1/k² beside the usual 1/k would not show, nothing is called fine.
+BLIND = 1.0
 # Units that times are counted by, and their seconds.
 UNITS = (("h", 3600), ("m", 60), ("s", 1))
 UNIT_NAMES = {"h": "hour", "m": "minute", "s": "second"}
@@ -333,6 +335,8 @@ def _curve(
 
 
 def _diagnosis(groups: pl.DataFrame, kind: str, false_alarm: float) -> Diagnosis:
+    import polars as pl
+
     name = "stability over time" if kind == "window" else "stability between rankers"
     what = "time window" if kind == "window" else "ranker"
     n_tested = int(groups["p_value"].is_not_null().sum())
@@ -344,12 +348,24 @@ def _diagnosis(groups: pl.DataFrame, kind: str, false_alarm: float) -> Diagnosis
             "longer period, or take one curve for all on trust.",
         )
     gone = groups.filter(groups["departs"]).sort("p_value").to_dicts()
+    reach = groups.select(
+        pl.max_horizontal(-pl.col("steepness_low"), "steepness_high").max()
+    ).item()
+    if not gone and reach > BLIND:
+        return Diagnosis(
+            name,
+            "look",
+            f"Nobody can tell whether {n_tested} {what}s share a curve: one might be steeper than "
+            f"the others by {reach:.1f} per e-fold of position, and it would not show. Read a "
+            "longer period.",
+        )
     if not gone:
         return Diagnosis(
             name,
             "fine",
-            f"The curves of {n_tested} {what}s agree within chance (a stable log is called "
-            f"unstable in at most {false_alarm:.0%} of cases).",
+            f"The curves of {n_tested} {what}s agree within chance: none is steeper or flatter "
+            f"than the others by more than {reach:.2f} per e-fold of position (a stable log is "
+            f"called unstable in at most {false_alarm:.0%} of cases).",
         )
     worst = gone[0]
     # A ratio of curves is surely large where its whole interval lies beyond the bound.

@@ -8,6 +8,9 @@ from labelkit.errors import NotIdentifiable
 from labelkit.logs import PositionCounts
 
 NAME = "trust bias"
+# An interval that reaches farther than this, a curve half as steep again per doubling and more,
+# comes from too few clicks to call anything fine.
+BLIND = 1.0
 
 
 def trust_bias(counts: PositionCounts, *, false_alarm: float = 0.05, seed: int = 0) -> Diagnosis:
@@ -22,6 +25,13 @@ def trust_bias(counts: PositionCounts, *, false_alarm: float = 0.05, seed: int =
     except NotIdentifiable as error:
         return Diagnosis(NAME, "look", f"It cannot be tested: {error} Read a longer period.")
     span = f"{test.departure:+.2f} ({test.low:+.2f} to {test.high:+.2f})"
+    if test.p_value > false_alarm and test.high - test.low > 2 * BLIND:
+        return Diagnosis(
+            NAME,
+            "look",
+            f"Nobody can tell: the curve's exponent moves by {span} per e-fold of attractiveness, "
+            "and an interval that wide rules nothing out. Read a longer period.",
+        )
     if test.p_value > false_alarm:
         return Diagnosis(
             NAME,
