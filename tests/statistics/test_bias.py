@@ -13,7 +13,7 @@ from labelkit.bias.contexts import ContextCounts
 from labelkit.bias.hierarchy import difference_p_value, fit_hierarchy
 from labelkit.bias.poisson import ClickedCells, fit_poisson
 from labelkit.bias.trust_test import trust_test
-from labelkit.errors import NotIdentifiable
+from labelkit.errors import NotIdentifiable, PositivityWarning
 from labelkit.logs import Catalogue, PositionCounts, Ranker
 from labelkit.logs.simulator import Swaps, TrustModel
 
@@ -38,7 +38,7 @@ def draw_counts(
 ) -> PositionCounts:
     """Counts of a position-based model, drawn cell by cell; rankers are fixed per query."""
     rng = np.random.default_rng(seed)
-    n_items, n_positions = 20, len(TRUTH)
+    n_items, n_positions = 20, len(theta)
     traffic = 1 / np.arange(1, n_queries + 1)
     gamma = rng.beta(*attractive, (n_queries, n_items))
     query = np.arange(n_queries)
@@ -135,24 +135,24 @@ def test_users_with_habits_need_intervals_by_user() -> None:
     by_user, by_query, truth = [], [], []
     k = np.arange(1, 11)
     for seed in range(50):
-        frame, curve = habits(seed, n_users=400)
+        frame, curve = habits(seed, n_users=200)
         log = lk.read_log(frame)
         by_user.append(lk.PositionBias("poisson", cluster="user").fit(log).curve_)
         by_query.append(lk.PositionBias("poisson").fit(log).curve_)
         truth = curve
     assert len(truth) == len(k)
     assert 0.9 <= share_inside(by_user, truth) <= 0.98
-    assert share_inside(by_query, truth) < 0.9
+    assert share_inside(by_query, truth) < share_inside(by_user, truth) - 0.02
 
 
-def habits(seed: int, n_users: int, n_pages: int = 10) -> tuple[pl.DataFrame, FloatArray]:
+def habits(seed: int, n_users: int, n_pages: int = 40) -> tuple[pl.DataFrame, FloatArray]:
     """A log of users each with an η of their own, and the average curve."""
     rng = np.random.default_rng(seed)
     n_queries, n_items, k = 60, 15, np.arange(1, 11)
     user = np.repeat(np.arange(n_users), n_pages)
-    eta = 1 + 0.4 * rng.standard_normal(n_users)
+    eta = 1 + 0.3 * rng.standard_normal(n_users)
     query, ranker = rng.integers(0, n_queries, len(user)), rng.integers(0, 3, len(user))
-    gamma = rng.beta(2, 6, (n_queries, n_items))
+    gamma = rng.beta(2, 4, (n_queries, n_items))
     noise = 0.5 * rng.random((3, n_queries, n_items))
     items = np.argsort(-gamma - noise, 2)[:, :, :10][ranker, query]
     chance = np.take_along_axis(gamma[query], items, 1) * k ** -eta[user][:, None]
@@ -166,7 +166,7 @@ def habits(seed: int, n_users: int, n_pages: int = 10) -> tuple[pl.DataFrame, Fl
             "clicked": clicked.ravel().astype(np.int8),
         }
     )
-    return frame, np.exp(-np.log(k) + (0.4 * np.log(k)) ** 2 / 2)
+    return frame, np.exp(-np.log(k) + (0.3 * np.log(k)) ** 2 / 2)
 
 
 def contexts_of(seed: int, etas: list[float], pages: list[int]) -> ContextCounts:
@@ -250,3 +250,25 @@ def test_trust_bias_from_gold_covers() -> None:
         gold = grades.rename({"relevance": "label"})
         curves.append(lk.PositionBias("trust").fit(log, gold=gold).curve_)
     assert 0.91 <= share_inside(curves, truth) <= 0.985
+
+
+def test_two_groups_of_positions_are_refused_and_silent_depths_marked_every_time() -> None:
+    for seed in range(25):
+        top = draw_counts(seed, n_pages=2_000, n_queries=50, theta=TRUTH[:5])
+        deep = draw_counts(seed + 500, n_pages=2_000, n_queries=50, theta=TRUTH[:5])
+        apart = PositionCounts.from_arrays(
+            np.concatenate([top.query, deep.query + 50]),
+            np.concatenate([top.example, deep.example + top.n_examples]),
+            np.concatenate([top.position, deep.position + 5]),
+            np.concatenate([top.impressions, deep.impressions]),
+            np.concatenate([top.clicks, deep.clicks]),
+        )
+        with pytest.raises(NotIdentifiable, match="2 groups"):
+            lk.PositionBias().fit(apart)
+        counts = draw_counts(seed, n_pages=2_000, n_queries=50)
+        silent = np.where(counts.position > 7, 0, counts.clicks)
+        mute = PositionCounts(
+            counts.query, counts.example, counts.position, counts.impressions, silent
+        )
+        with pytest.warns(PositivityWarning, match="no click|No clicked item"):
+            lk.PositionBias(n_bootstrap=2).fit(mute)

@@ -4,6 +4,7 @@ What comes in: a log, and a curve that was fitted to it. What goes out: small ta
 with a level ("fine", "look", "stop") and one sentence on what to do. It must never change a curve.
 
 - ``concentration`` effective sample size, weight concentration, exploding weights, clipping
+- ``cutting``       a log by time window, or by ranker
 - ``contrasts``     clustered tests between curves
 - ``stability``     time windows against each other, and rankers against each other
 - ``trust``         does the curve depend on the item?

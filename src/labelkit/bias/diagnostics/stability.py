@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
 from labelkit.bias.diagnostics.contrasts import SlotFit, adjust, fit_slots, measure, simes
+from labelkit.bias.diagnostics.cutting import group_cells, window_starts
 from labelkit.bias.poisson import ClickedCells, smoothing_matrix
 from labelkit.bias.propensities import Diagnosis
-from labelkit.engine import collect
 from labelkit.errors import LabelkitError, LogError
 from labelkit.logs import InteractionLog, PositionCounts
 
@@ -24,15 +24,10 @@ IntArray = npt.NDArray[np.int64]
 
 # A slot that fewer clicks than these join to the others is not tested: its t-values are no t.
 LEAST_STRENGTH = 10.0
-# Deeper positions are rarely joined well enough to be tested, and cost a test each.
-MOST_POSITIONS = 40
 # One group's curve that is surely off by this factor somewhere makes one curve for all a mistake.
 SEVERE = 1.5
 # Where a curve like 1/k² beside the usual 1/k would not show, nothing is called fine.
 BLIND = 1.0
-# Units that times are counted by, and their seconds.
-UNITS = (("h", 3600), ("m", 60), ("s", 1))
-UNIT_NAMES = {"h": "hour", "m": "minute", "s": "second"}
 
 
 @dataclass(frozen=True)
@@ -98,12 +93,12 @@ def stability_over_time(
     if n_windows < 2:
         raise LabelkitError(f"n_windows is at least 2; got {n_windows}.")
     known = log.frame.filter(~nw.col("timestamp").is_null())
-    starts = _window_starts(known, n_windows)
+    starts = window_starts(known, n_windows)
     window = nw.lit(0)
     for start in starts[1:]:
         window = window + (nw.col("timestamp") >= nw.lit(start)).cast(nw.Int64)
     names = [f"{number}: from {str(start)[:16]}" for number, start in enumerate(starts, start=1)]
-    cells = _cells(known.with_columns(__group__=window.cast(nw.Int64)))
+    cells = group_cells(known.with_columns(__group__=window.cast(nw.Int64)))
     return _judge(cells, names, kind="window", shared=False, false_alarm=false_alarm)
 
 
@@ -130,56 +125,11 @@ def stability_between_rankers(log: InteractionLog, *, false_alarm: float = 0.05)
         raise LogError("Stability between rankers needs a log that names them: map 'ranker'.")
     name = nw.col("ranker").cast(nw.String)
     known = log.frame.filter(~nw.col("ranker").is_null()).with_columns(__group__=name)
-    cells = _cells(known)
+    cells = group_cells(known)
     names = sorted(cells["__group__"].unique().to_list())
     if len(names) < 2:
         raise LogError(f"Stability between rankers needs two rankers; the log names {names}.")
     return _judge(cells, names, kind="ranker", shared=True, false_alarm=false_alarm)
-
-
-def _window_starts(known: nw.LazyFrame[Any], n_windows: int) -> list[Any]:
-    """Where each window begins: at the first time, and then after equal shares of the impressions.
-
-    Times are counted by the hour (minute, second), whichever is fine enough: one wrong clock in the
-    log would stretch windows of equal length until one of them held everything.
-    """
-    time = nw.col("timestamp")
-    ends = collect(known.select(time.min(), last=time.max()))
-    first, last = ends["timestamp"].item(), ends["last"].item()
-    if first is None or not first < last:
-        raise LogError("Stability over time needs timestamps that differ; all rows have the same.")
-    span = (last - first).total_seconds() if hasattr(last - first, "days") else float(last - first)
-    unit, seconds = next((u, s) for u, s in UNITS if span > 100 * s or s == 1)
-    dtype = known.collect_schema()["timestamp"]
-    if dtype == nw.Date:
-        coarse = time
-    elif dtype.is_temporal():
-        coarse = time.dt.truncate(f"1{unit}")
-    else:
-        coarse = (time / seconds).floor() * seconds
-    counted = known.select(at=coarse).group_by("at").agg(nw.len().alias("n"))
-    by_time = collect(counted).to_polars().sort("at")
-    reached = by_time["n"].cum_sum().to_numpy()
-    places = np.searchsorted(reached, reached[-1] * np.arange(1, n_windows) / n_windows)
-    # A window that a single hour would fill twice over is left out.
-    inner = sorted({int(place) for place in places} - {0})
-    if not inner:
-        raise LogError(
-            "Stability over time needs impressions spread over time; nearly all of this log's are "
-            f"of one {UNIT_NAMES[unit]}."
-        )
-    return [first, *(by_time["at"][place] for place in inner)]
-
-
-def _cells(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    """Impressions and clicks per (query, item, group, position), sorted; small beside the log."""
-    keys = ["query", "item", "__group__", "position"]
-    clicks = nw.col("clicked").cast(nw.Int64).alias("clicks")
-    upper = frame.filter(nw.col("position") <= MOST_POSITIONS).select(*keys, clicks)
-    summed = upper.group_by(*keys).agg(nw.len().alias("impressions"), nw.col("clicks").sum())
-    # Engines sum whole numbers into types of their own (DuckDB into 128 bits).
-    whole = nw.col("position", "impressions", "clicks").cast(nw.Int64)
-    return collect(summed).with_columns(whole).to_polars().sort(keys)
 
 
 def _judge(
