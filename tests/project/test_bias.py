@@ -20,6 +20,7 @@ from labelkit.project.biasing import (
     CURVES,
     PERPLEXITY,
     RANKERS,
+    REFUSED,
     SENSITIVITY,
     WEIGHTS,
     WINDOWS,
@@ -312,3 +313,23 @@ def test_propensities_without_interval_are_kept_whole() -> None:
     assert draws[:, 1].mean() == pytest.approx(np.log(0.5), abs=0.01)
     inside = np.abs(draws[:, 1] - np.log(0.5)) < curve.quantile * 0.2
     assert inside.mean() == pytest.approx(0.95, abs=0.015)
+
+
+def test_gold_of_the_rounds_lets_trust_bias_stand_beside_the_others(small_project):
+    small_project.append("[bias]\nn_bootstrap = 40\n")
+    project = Project(small_project.path)
+    project.label()
+    before = project.bias()
+    refused = before.table(REFUSED)
+    assert refused is not None
+    assert "trust" in set(refused.frame["method"])
+    project.round_plan(400)
+    project.round_push()
+    small_project.answer("round-1")
+    project.round_pull()
+    after = project.bias().table(CURVES)
+    assert after is not None
+    assert "trust" in set(after.frame["method"])
+    small_project.replace("[bias]\n", '[bias]\nmethod = "trust"\n')
+    run = Project(small_project.path).label()
+    assert run.manifest.bias.method == "trust"
