@@ -16,7 +16,7 @@ import polars as pl
 import labelkit as lk
 from bias_bars.tell import Bar, FloatArray, mean_interval, say
 from labelkit.demo import data
-from labelkit.logs import ADVERSE, GOOD, Catalogue, Ranker
+from labelkit.logs import Catalogue, Ranker
 from labelkit.validation.metrics import auc
 from labelkit.validation.ranking import query_ndcg
 
@@ -26,12 +26,16 @@ JUDGED, WAY_BAR = 1_000_000, 0.95
 MOST_LARGE = 3
 SCORES = ("naive", "debiased", "oracle")
 METRICS = ("AUC", "NDCG@10")
+RANKERS = {
+    "adverse": (Ranker("a", -0.8), Ranker("b", -0.6), Ranker("c", -0.4)),
+    "good": (Ranker("a", 0.8), Ranker("b", 0.6), Ranker("c", 0.4)),
+}
 
 
 def run(*, seeds: int) -> list[Bar]:
     bars: list[Bar] = []
     grades = data.load().select(*data.KEYS, relevance=pl.col(data.GRADE).cast(pl.Int64))
-    for name, rankers in {"adverse": ADVERSE, "good": GOOD}.items():
+    for name, rankers in RANKERS.items():
         print(f"\n{name} rankers" + "".join(f"{s:>10}" for s in SCORES)
               + f"{'debiased − naive':>22}{'debiased − oracle':>22}{'of the way':>18}")
         for n in SIZES:
@@ -101,5 +105,5 @@ def score(
     scores = [table[name].to_numpy() for name in SCORES]
     return [
         [float(auc(grade >= data.RELEVANT_FROM, s)) for s in scores],
-        [float(np.nanmean(query_ndcg(grade, s, query, k=10))) for s in scores],
+        [float(query_ndcg(grade, s, query, k=10).value.mean()) for s in scores],
     ]
