@@ -50,9 +50,7 @@ def main() -> None:
         "labels": lambda: labels.run(seeds=a.seeds or 10),
         "real": real.run,
         "eta1": eta1.run,
-        "scale": lambda: scale.run(
-            impressions=a.impressions, queries=a.queries, repeat=a.repeat
-        ),
+        "scale": lambda: scale.run(impressions=a.impressions, queries=a.queries, repeat=a.repeat),
     }
     bars: list[Bar] = []
     for name in BARS if a.bar == "all" else (a.bar,):

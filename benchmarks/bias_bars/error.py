@@ -109,8 +109,10 @@ def fit_time() -> list[Bar]:
                 slow.add(method)
         print(
             f"{len(counts):>12,} cells: "
-            + ", ".join(f"{m} {taken[m]:.3f}" if m in taken else f"{m} left out" for m in
-                        ("auto", *from_counts()))
+            + ", ".join(
+                f"{m} {taken[m]:.3f}" if m in taken else f"{m} left out"
+                for m in ("auto", *from_counts())
+            )
         )
         if bar is not None:
             bars += say([Bar(f"seconds to fit {len(counts):,} cells", taken["auto"], high=bar)])

@@ -30,7 +30,10 @@ def run() -> list[Bar]:
     log = lk.read_log(
         folder / "log.parquet",
         columns={
-            "query": "query_id", "item": "doc_id", "session": "session_id", "clicked": "click"
+            "query": "query_id",
+            "item": "doc_id",
+            "session": "session_id",
+            "clicked": "click",
         },
     )
     bars: list[Bar] = []
@@ -39,26 +42,36 @@ def run() -> list[Bar]:
         curve = bias.curve_
         truth = 1 / curve.positions
         inside = (curve.low <= truth) & (truth <= curve.high)
-        print(f"{method:<10} k·θ_k " + " ".join(
-            f"{k * t:.3f} ({k * a:.2f}–{k * b:.2f})" for k, t, a, b in
-            zip(curve.positions, curve.theta, curve.low, curve.high, strict=True)))
-        bars += say([
-            Bar(f"{method}: positions whose interval contains 1/k", inside.sum(), len(truth))
-        ])
+        print(
+            f"{method:<10} k·θ_k "
+            + " ".join(
+                f"{k * t:.3f} ({k * a:.2f}–{k * b:.2f})"
+                for k, t, a, b in zip(
+                    curve.positions, curve.theta, curve.low, curve.high, strict=True
+                )
+            )
+        )
+        bars += say(
+            [Bar(f"{method}: positions whose interval contains 1/k", inside.sum(), len(truth))]
+        )
     bias = lk.PositionBias().fit(log)
     grades = pl.read_parquet(SHARED / "rel_lightgbm_rank" / "rank.parquet")
     graded = grades.select(query="query_id", item="doc_id", grade="relevance")
     wanted = ["impressions", "clicks", "exposure", "raw_ctr", "ips_ctr", "ctr"]
     table = lk.evidence(log, bias, columns=wanted).collect().join(graded, on=["query", "item"])
     shown = pl.col("impressions")
-    by_grade = table.group_by("grade").agg(
-        pl.len().alias("examples"),
-        pl.col("clicks").sum(),
-        (pl.col("clicks").sum() / shown.sum()).alias("raw"),
-        ((pl.col("ips_ctr") * shown).sum() / shown.sum()).alias("ips"),
-        (pl.col("clicks").sum() / pl.col("exposure").sum()).alias("debiased"),
-        pl.col("ctr").mean().alias("mean_ctr"),
-    ).sort("grade")
+    by_grade = (
+        table.group_by("grade")
+        .agg(
+            pl.len().alias("examples"),
+            pl.col("clicks").sum(),
+            (pl.col("clicks").sum() / shown.sum()).alias("raw"),
+            ((pl.col("ips_ctr") * shown).sum() / shown.sum()).alias("ips"),
+            (pl.col("clicks").sum() / pl.col("exposure").sum()).alias("debiased"),
+            pl.col("ctr").mean().alias("mean_ctr"),
+        )
+        .sort("grade")
+    )
     print("\ngrade  examples  clicks    raw    IPS  debiased  truth   off   mean of ctr")
     for r in by_grade.iter_rows(named=True):
         truth = 0.1 + 0.9 * (2.0 ** r["grade"] - 1) / 15

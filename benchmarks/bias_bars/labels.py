@@ -36,8 +36,11 @@ def run(*, seeds: int) -> list[Bar]:
     bars: list[Bar] = []
     grades = data.load().select(*data.KEYS, relevance=pl.col(data.GRADE).cast(pl.Int64))
     for name, rankers in RANKERS.items():
-        print(f"\n{name} rankers" + "".join(f"{s:>10}" for s in SCORES)
-              + f"{'debiased − naive':>22}{'debiased − oracle':>22}{'of the way':>18}")
+        print(
+            f"\n{name} rankers"
+            + "".join(f"{s:>10}" for s in SCORES)
+            + f"{'debiased − naive':>22}{'debiased − oracle':>22}{'of the way':>18}"
+        )
         for n in SIZES:
             n_seeds = min(seeds, MOST_LARGE) if n > JUDGED else seeds
             logs = [score(grades, rankers, n, seed) for seed in range(n_seeds)]

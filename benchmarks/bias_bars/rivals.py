@@ -46,7 +46,9 @@ def pyclick_em(
         silent = unclicked / (1 - g * t)
         attracted = clicks + silent * (1 - t) * g
         examined = clicks + silent * (1 - g) * t
-        gamma = np.minimum((np.bincount(example, attracted, n_examples) + smoothing) / shown_e, 1 - 1e-6)
+        gamma = np.minimum(
+            (np.bincount(example, attracted, n_examples) + smoothing) / shown_e, 1 - 1e-6
+        )
         theta = np.minimum(
             (np.bincount(index, examined, len(positions)) + smoothing) / shown_k, 1 - 1e-6
         )
@@ -85,4 +87,3 @@ def clax(python: str, draw: Draw, seed: int) -> tuple[FloatArray, float]:
     line = next(line for line in child.stdout.splitlines() if line.startswith("CLAX"))
     theta, seconds = json.loads(line.removeprefix("CLAX"))
     return np.asarray(theta) / theta[0], float(seconds)
-

@@ -45,25 +45,35 @@ def run(*, impressions: int, queries: int, repeat: int) -> list[Bar]:
     print(f"{int(best['duckdb']['cells']):,} cells; best of {repeat}")
     print(f"bare group-by in DuckDB              {floor:7.2f} s  {peak['duckdb']:.2f} GiB")
     for side, name in {
-        "estimate": "read_log, PositionBias().fit", "evidence": "the same, and evidence"
+        "estimate": "read_log, PositionBias().fit",
+        "evidence": "the same, and evidence",
     }.items():
         one = best[side]
         print(
             f"{name:<34} {one['total']:9.2f} s  {peak[side]:.2f} GiB  "
             + ", ".join(f"{k} {v:.2f}" for k, v in one.items() if k not in ("total", "peak"))
         )
-    return say([
-        Bar(f"{impressions:,}: read and fit, times a bare group-by",
-            best["estimate"]["total"] / floor, high=TIME_BAR),
-        Bar(f"{impressions:,}: peak GiB of read and fit", peak["estimate"], high=MEMORY_BAR_GIB),
-        Bar(f"{impressions:,}: peak GiB, evidence too", peak["evidence"], high=MEMORY_BAR_GIB),
-    ])
+    return say(
+        [
+            Bar(
+                f"{impressions:,}: read and fit, times a bare group-by",
+                best["estimate"]["total"] / floor,
+                high=TIME_BAR,
+            ),
+            Bar(
+                f"{impressions:,}: peak GiB of read and fit", peak["estimate"], high=MEMORY_BAR_GIB
+            ),
+            Bar(f"{impressions:,}: peak GiB, evidence too", peak["evidence"], high=MEMORY_BAR_GIB),
+        ]
+    )
 
 
 def in_own_process(side: str, path: Path) -> dict[str, float]:
     child = subprocess.run(
         [sys.executable, "-m", "bias_bars.scale", side, str(path)],
-        capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).resolve().parents[1],
     )
     if child.returncode:
         sys.exit(child.stderr)
