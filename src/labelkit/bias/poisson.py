@@ -35,7 +35,10 @@ class ClickedCells:
         index     (c,) index into ``positions``
         n, clicks (c,) impressions and clicks
         query     (E,) query of each example
+        example   (E,) its index in the counts
         positions (K,) all positions of the log
+
+    Sums of clicks need not be whole: weighted cells have the same likelihood.
     """
 
     segment: IntArray
@@ -44,11 +47,13 @@ class ClickedCells:
     n: FloatArray
     clicks: FloatArray
     query: IntArray
+    example: IntArray
     positions: IntArray
 
     @classmethod
-    def of(cls, counts: PositionCounts) -> ClickedCells:
-        positions = counts.positions
+    def of(cls, counts: PositionCounts, positions: IntArray | None = None) -> ClickedCells:
+        if positions is None:
+            positions = counts.positions
         shown = counts.impressions > 0
         size = counts.n_examples
         n_shown = np.bincount(counts.example[shown], minlength=size)
@@ -65,6 +70,7 @@ class ClickedCells:
             n=kept.impressions.astype(np.float64),
             clicks=kept.clicks.astype(np.float64),
             query=kept.query[starts],
+            example=kept.example[starts],
             positions=positions,
         )
 

@@ -18,7 +18,8 @@ class Column:
     Parameters
     ----------
     name : canonical name inside labelkit
-    kind : "key" (any type that compares), "whole", "flag" (0/1), "number", "time" or "label"
+    kind : "key" (any type that compares), "whole", "flag" (0/1), "number", "time", "label" or
+        "place" (a position, or 0)
     meaning : one line, shown in errors and documentation, with the unit
     required : whether a log without it is refused
     """
@@ -46,8 +47,14 @@ COLUMNS: tuple[Column, ...] = (
     Column("conversion", "flag", "1 if the click led to a purchase or the like, else 0"),
     Column("device", "label", "context: device class"),
     Column("layout", "label", "context: page layout"),
+    Column("query_class", "label", "context: class of the query, such as navigational"),
     Column("ranker", "label", "which ranker or policy ordered the page"),
     Column("randomised", "flag", "1 if this page was shown in random order, else 0"),
+    Column(
+        "swapped_with",
+        "place",
+        "swap experiment: the position that this result may have traded places with; else 0",
+    ),
     Column("propensity", "number", "logged probability of examination, in (0, 1]"),
 )
 
@@ -111,6 +118,7 @@ def _check_type(column: Column, source: str, dtype: nw.dtypes.DType) -> None:
         "whole": dtype.is_numeric(),
         "flag": numeric,
         "number": dtype.is_numeric(),
+        "place": dtype.is_numeric(),
         "time": dtype.is_numeric() or dtype.is_temporal(),
     }.get(column.kind, not dtype.is_nested())
     if not fits:
