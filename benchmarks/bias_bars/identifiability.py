@@ -40,7 +40,7 @@ def run(*, cases: int) -> list[Bar]:
             tell(method, name, outcomes)
             caught = sum(o != "clean" for o in outcomes)
             new.append(Bar(f"{method}: caught of {cases}, {name}", caught, low=cases))
-        logs = whole(cases)
+        logs = whole(cases, farthest=1 if method == "adjacent" else None)
         outcomes = [judge(method, counts, None) for counts in logs]
         tell(method, "identifiable", outcomes)
         refused = sum(o == "refused" for o in outcomes)
@@ -153,20 +153,25 @@ def no_neighbours(case: int) -> tuple[PositionCounts, IntArray]:
     return counts, np.arange(1, n_positions + 1)
 
 
-def whole(cases: int) -> list[PositionCounts]:
-    """So many logs in which a walk over clicked items reaches every position from the first."""
+def whole(cases: int, *, farthest: int | None) -> list[PositionCounts]:
+    """So many logs in which a walk over clicked items reaches every position from the first.
+
+    Parameters
+    ----------
+    farthest : a step of the walk spans at most so many positions, for methods that look no farther
+    """
     found: list[PositionCounts] = []
     case = 0
     while len(found) < cases:
         shape = Shape.at(10_000 + case, rankers=(2, 4))
         counts = shape.counts(shape.world, case)
-        if reached(counts) == set(range(1, len(shape.world.theta) + 1)):
+        if reached(counts, farthest) == set(range(1, len(shape.world.theta) + 1)):
             found.append(counts)
         case += 1
     return found
 
 
-def reached(counts: PositionCounts) -> set[int]:
+def reached(counts: PositionCounts, farthest: int | None) -> set[int]:
     """Positions that a walk from the first reaches, over clicked items shown at both ends."""
     clicks = np.bincount(counts.example, counts.clicks)
     shown: dict[int, set[int]] = {}
@@ -176,7 +181,8 @@ def reached(counts: PositionCounts) -> set[int]:
     joined: dict[int, set[int]] = {}
     for positions in shown.values():
         for k in positions:
-            joined.setdefault(k, set()).update(positions)
+            near = {j for j in positions if farthest is None or abs(j - k) <= farthest}
+            joined.setdefault(k, set()).update(near)
     seen, ahead = {1}, [1]
     while ahead:
         new = joined.get(ahead.pop(), set()) - seen
