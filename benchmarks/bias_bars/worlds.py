@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
+from labelkit.demo import data
 from labelkit.logs import PositionCounts
 
 FloatArray = npt.NDArray[np.float64]
@@ -68,6 +70,27 @@ class World:
         traffic = np.tile(popularity / popularity.sum(), (len(rankers), 1)) / len(rankers)
         theta = np.arange(1, n_positions + 1, dtype=np.float64) ** -eta
         return cls(shown, gamma.ravel(), traffic, theta)
+
+    @classmethod
+    def of_grades(cls, seed: int, *, eta: float = 1.0, n_positions: int = 10) -> World:
+        """Real grades (the shipped ranking data) as ``Catalogue.of`` maps them; queries alike.
+
+        Queries with fewer items than positions are left out: a page is full here.
+        """
+        graded = data.load().select(*data.KEYS, grade=data.GRADE)
+        graded = graded.filter(pl.len().over("query") >= n_positions).sort("query")
+        gamma = 0.1 + 0.9 * (2.0 ** graded["grade"].to_numpy() - 1) / 15
+        z = (gamma - gamma.mean()) / gamma.std()
+        query = graded["query"].rle_id().to_numpy().astype(np.int64)
+        first = np.flatnonzero(np.diff(query, prepend=-1))
+        rng = np.random.default_rng([seed, 1])
+        shown = []
+        for quality in GOOD:
+            order = np.lexsort((-(quality * z + rng.standard_normal(len(z))), query))
+            shown.append(order[first[:, None] + np.arange(n_positions)])
+        traffic = np.full((len(GOOD), len(first)), 1 / (len(GOOD) * len(first)))
+        theta = np.arange(1, n_positions + 1, dtype=np.float64) ** -eta
+        return cls(np.stack(shown), gamma, traffic, theta)
 
     def draw(self, n_impressions: int, seed: int) -> Draw:
         rng = np.random.default_rng([seed, 2])
