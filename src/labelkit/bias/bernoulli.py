@@ -132,15 +132,13 @@ def _weight(probability: FloatArray) -> FloatArray:
     return weight
 
 
-def click_probability(counts: PositionCounts, cells: ClickedCells, fit: PoissonFit) -> float:
-    """Mean of θ_k γ_e over the clicks that tell positions apart, γ shrunk to its mean.
+def click_probability(cells: ClickedCells) -> float:
+    """Mean of θ_k γ_e over the clicks that tell positions apart: Σ n p²/Σ n p.
 
-    It is by how much the Poisson likelihood overstates their variance.
+    c(c − 1)/(n − 1) has the mean n p², whatever γ_e, in cells of two impressions or more. It is by
+    how much the Poisson likelihood overstates the variance of a click.
     """
-    theta = np.exp(fit.beta - fit.beta.max())
-    mean, strength = _prior(counts, theta, cells.positions)
-    at = theta[cells.index]
-    exposure = cells.sum_by_example(cells.n * at)
-    gamma = (strength * mean + cells.totals) / (strength + exposure)
-    probability = np.minimum(at * gamma[cells.segment], 1.0)
-    return float(probability @ cells.clicks / cells.clicks.sum())
+    several = cells.n >= 2
+    n, clicks = cells.n[several], cells.clicks[several]
+    total = float(clicks.sum())
+    return float((clicks * (clicks - 1) / (n - 1)).sum()) / total if total else 0.0

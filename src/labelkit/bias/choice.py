@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from labelkit.bias import bernoulli
-from labelkit.bias.poisson import score_and_information, smoothing_matrix
 from labelkit.bias.task import FitTask
 
 # 100 clicks give ±20 % on the average position; fewer are beaten by harvesting.
@@ -30,7 +29,7 @@ def choose(task: FitTask) -> tuple[str, str]:
         if clicks >= ENOUGH_RANDOMISED:
             return "randomised", f"{clicks:,} clicks fell on randomised impressions"
     why = "neither propensities nor enough randomised traffic are logged"
-    sure = bernoulli.click_probability(task.counts, task.cells, task.poisson)
+    sure = bernoulli.click_probability(task.cells)
     if sure > SURE and task.cluster == "query":
         return "bernoulli", (
             f"{why}, and examined items are clicked so often (with probability {sure:.2f} where "
@@ -47,10 +46,8 @@ def choose(task: FitTask) -> tuple[str, str]:
 
 def _thinness(task: FitTask) -> float:
     """Mean standard error of log θ over the identified positions."""
-    beta, cells = task.poisson.beta, task.cells
-    _, information = score_and_information(beta, cells)
-    free = task.graph.identified & (np.arange(len(beta)) != task.reference)
-    inner = np.ix_(free, free)
-    ties = smoothing_matrix(cells.positions, task.smoothing)
-    inverse = np.linalg.inv((information + ties)[inner] + 1e-9 * np.eye(int(free.sum())))
+    free = task.graph.identified.copy()
+    free[task.reference] = False
+    inner = task.poisson.curvature[np.ix_(free, free)]
+    inverse = np.linalg.inv(inner + 1e-9 * np.eye(int(free.sum())))
     return float(np.sqrt(np.maximum(np.diag(inverse), 0)).mean())

@@ -99,28 +99,38 @@ def by_context(task: FitTask) -> Estimate:
     group, slot = _occurring(cut, positions)
     rows = group * len(positions) + slot
     theta = np.where(graph.identified[slot], np.exp(fit.beta[group, slot]), np.nan)
-    estimate = Estimate(
-        theta,
-        fit.covariance[np.ix_(rows, rows)],
-        df,
-        "posterior of the hierarchy, clicks clustered by query",
-        positions=positions[slot],
-        context={name: values[group] for name, values in cut.labels.items()},
-    )
+    covariance = fit.covariance[np.ix_(rows, rows)]
+    interval = "posterior of the hierarchy, clicks clustered by query"
     for g, counts in enumerate(cut.counts):
         here = group == g
         part = Propensities(
-            estimate.positions[here],  # type: ignore[index]
-            theta[here],
-            estimate.covariance[np.ix_(here, here)],
-            df,
-            task.method,
-            estimate.interval,
+            positions[slot[here]], theta[here], covariance[np.ix_(here, here)], df, "", interval
         )
         for finding in diagnose.positivity(part, counts):
-            message = f"{cut.name(g)}: {finding.message}"
-            findings.append(Diagnosis(finding.name, finding.level, message))
-    return Estimate(**{**estimate.__dict__, "diagnostics": tuple(findings)})
+            # A place where one context has no click leans on the others; only where none has one
+            # is it a guess.
+            if finding.name == "positivity":
+                message = f"{cut.name(g)}: {finding.message}"
+                findings.append(Diagnosis(finding.name, finding.level, message))
+    everyone = Propensities(
+        positions,
+        np.where(graph.identified, np.exp(pooled.beta), np.nan),
+        np.zeros((len(positions), len(positions))),
+        df,
+        "",
+        interval,
+    )
+    silent = diagnose.positivity(everyone, pooled_counts)
+    findings += [finding for finding in silent if finding.level == "stop"]
+    return Estimate(
+        theta,
+        covariance,
+        df,
+        interval,
+        tuple(findings),
+        positions=positions[slot],
+        context={name: values[group] for name, values in cut.labels.items()},
+    )
 
 
 def by_logged_context(task: FitTask) -> Estimate:

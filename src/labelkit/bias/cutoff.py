@@ -107,7 +107,7 @@ def _slots(curve: Propensities, cells: nw.DataFrame[Any]) -> IntArray:
     table = nw.from_dict(dict(slots), backend=cells.implementation)
     keys = list(curve.keys)
     joined = cells.select(*keys).with_row_index("row").join(table, on=keys, how="left")
-    missing = joined.filter(nw.col("slot").is_null())
+    missing = joined.filter(nw.col("slot").is_null()).sort("row")
     if len(missing):
         lacking = ", ".join(f"{name} {missing[name][0]!r}" for name in keys)
         raise LabelkitError(

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from labelkit.bias import allpairs, bernoulli, diagnose, power
 from labelkit.bias.buckets import BucketCounts, bucket_scores
-from labelkit.bias.poisson import ClickedCells, smoothing_matrix
+from labelkit.bias.poisson import ClickedCells, score_and_information, smoothing_matrix
 from labelkit.bias.propensities import Diagnosis
 from labelkit.bias.task import Estimate, FitTask
 from labelkit.bias.uncertainty import (
@@ -35,7 +35,7 @@ def by_poisson(task: FitTask) -> Estimate:
     """Poisson position-based model: see ``poisson``."""
     fit, basis = task.poisson, free_positions(len(task.cells.positions), task.reference)
     penalty = smoothing_matrix(task.cells.positions, task.smoothing)
-    covariance, df, interval = score_intervals(task, fit.beta, basis, penalty)
+    covariance, df, interval = score_intervals(task, fit.beta, basis, penalty, fit.curvature)
     return _estimate(task, fit.beta, covariance, df, interval, diagnose.convergence(fit))
 
 
@@ -57,7 +57,9 @@ def by_bernoulli(task: FitTask) -> Estimate:
     beta, basis = fit.poisson.beta, free_positions(len(task.cells.positions), task.reference)
     penalty = smoothing_matrix(task.cells.positions, task.smoothing)
     _, query = np.unique(fit.cells.query, return_inverse=True)
-    covariance, interval = _by_query(task, beta, fit.cells, query, basis, penalty)
+    covariance, interval = _by_query(
+        task, beta, fit.cells, query, basis, penalty, fit.poisson.curvature
+    )
     finding = diagnose.convergence(fit.poisson)
     return _estimate(task, beta, covariance, task.clusters[1], interval, finding)
 
@@ -68,7 +70,9 @@ def by_power(task: FitTask) -> Estimate:
     beta = power.log_curve(law.eta, task.cells)
     size = len(beta)
     basis = power.log_curve(1.0, task.cells)[:, None]
-    covariance, df, interval = score_intervals(task, beta, basis, np.zeros((size, size)))
+    _, information = score_and_information(beta, task.cells)
+    free = np.zeros((size, size))
+    covariance, df, interval = score_intervals(task, beta, basis, free, information)
     return _estimate(task, beta, covariance, df, interval, diagnose.power_law(law))
 
 
@@ -121,16 +125,20 @@ def _pairs(task: FitTask, *, neighbours: bool) -> Estimate:
 
 
 def score_intervals(
-    task: FitTask, beta: FloatArray, basis: FloatArray, penalty: FloatArray
+    task: FitTask,
+    beta: FloatArray,
+    basis: FloatArray,
+    penalty: FloatArray,
+    curvature: FloatArray,
 ) -> tuple[FloatArray, float, str]:
     """Covariance of log θ (K, K), degrees of freedom, and how, for a curve of the likelihood."""
     if task.cluster == "query":
         query, df = task.clusters
-        covariance, interval = _by_query(task, beta, task.cells, query, basis, penalty)
+        covariance, interval = _by_query(task, beta, task.cells, query, basis, penalty, curvature)
         return covariance, df, interval
     scores = bucket_scores(task.require_log(), task.cluster, beta, task.cells)
     used = scores[np.any(scores != 0, axis=1)]
-    covariance = sandwich(used, beta, task.cells, basis, penalty)
+    covariance = sandwich(used, curvature, basis)
     return covariance, max(len(used) - 1.0, 1.0), f"sandwich over {task.cluster} buckets"
 
 
@@ -141,6 +149,7 @@ def _by_query(
     query: IntArray,
     basis: FloatArray,
     penalty: FloatArray,
+    curvature: FloatArray,
 ) -> tuple[FloatArray, str]:
     if len(cells.segment) <= MOST_CELLS_TO_BOOTSTRAP:
         covariance = one_step_bootstrap(
@@ -153,7 +162,7 @@ def _by_query(
         )
         return covariance, "bootstrap over queries"
     _, scores = shares_and_scores(beta, cells, query, int(query.max()) + 1)
-    return sandwich(scores, beta, cells, basis, penalty), "sandwich over queries"
+    return sandwich(scores, curvature, basis), "sandwich over queries"
 
 
 def _estimate(

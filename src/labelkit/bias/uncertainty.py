@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.bias.poisson import ClickedCells, score_and_information
+from labelkit.bias.poisson import ClickedCells
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -149,13 +149,7 @@ def one_step_bootstrap(
     return np.atleast_2d(np.cov(steps @ basis.T, rowvar=False))
 
 
-def sandwich(
-    scores: FloatArray,
-    beta: FloatArray,
-    cells: ClickedCells,
-    basis: FloatArray,
-    penalty: FloatArray,
-) -> FloatArray:
+def sandwich(scores: FloatArray, curvature: FloatArray, basis: FloatArray) -> FloatArray:
     """Clustered sandwich covariance (K, K) of log θ.
 
     V = H⁻¹ (Σ_g U_g U_gᵀ) H⁻¹ · G/(G−1), with U_g the score of cluster g and H the penalised
@@ -164,11 +158,11 @@ def sandwich(
     Parameters
     ----------
     scores : (G, K) score of each cluster
-    basis, penalty : as in ``one_step_bootstrap``
+    curvature : (K, K) H
+    basis : as in ``one_step_bootstrap``
     """
-    _, information = score_and_information(beta, cells)
-    curvature = basis.T @ (information + penalty) @ basis + 1e-9 * np.eye(basis.shape[1])
-    bread = basis @ np.linalg.inv(curvature) @ basis.T
+    inner = basis.T @ curvature @ basis + 1e-9 * np.eye(basis.shape[1])
+    bread = basis @ np.linalg.inv(inner) @ basis.T
     n_clusters = len(scores)
     meat = scores.T @ scores * (n_clusters / max(n_clusters - 1, 1))
     covariance: FloatArray = bread @ meat @ bread

@@ -102,7 +102,11 @@ class InteractionLog:
         if key not in kept:
             for name in key:
                 self._require_label(name)
-            cells = sum_cells(self.frame, self.columns, self._ranges(), key)
+            schema = self.frame.collect_schema()
+            # Categories of two tables do not compare on every engine; strings do.
+            plain = [n for n in key if schema[n] in (nw.Categorical, nw.Enum)]
+            frame = self.frame.with_columns(nw.col(n).cast(nw.String) for n in plain)
+            cells = sum_cells(frame, self.columns, self._ranges(), key)
             for name in key:
                 self._require_filled(name, cells)
             kept[key] = cells
