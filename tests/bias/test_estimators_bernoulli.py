@@ -30,7 +30,8 @@ def test_it_agrees_with_poisson_and_proves_its_convergence() -> None:
     bernoulli = lk.PositionBias("bernoulli").fit(log)
     np.testing.assert_allclose(bernoulli.curve_.theta, poisson.theta, rtol=0.1)
     (finding,) = [d for d in bernoulli.diagnostics_ if d.name == "convergence"]
-    assert finding.level == "fine" and "gradient left" in finding.message
+    assert finding.level == "fine"
+    assert "gradient left" in finding.message
 
 
 def test_the_mean_click_probability_is_told_from_the_cells_alone() -> None:
@@ -60,7 +61,8 @@ def test_halves_add_up_and_know_nothing_of_each_other() -> None:
     other = half.other(cells)
     np.testing.assert_array_equal(half.n + other.n, cells.n)
     np.testing.assert_array_equal(half.clicks + other.clicks, cells.clicks)
-    assert np.all(half.clicks <= half.n) and np.all(other.clicks <= other.n)
+    assert np.all(half.clicks <= half.n)
+    assert np.all(other.clicks <= other.n)
     assert not half.n[~half.dealt].any()
     # Coins with one known chance: the halves' surpluses are uncorrelated, and of half the variance.
     rng = np.random.default_rng(1)

@@ -65,8 +65,9 @@ def test_a_context_with_next_to_no_clicks_gets_the_pooled_curve_and_a_wider_inte
     bias = lk.PositionBias(context=["device"]).fit(log)
     curve = bias.curve_
     rows = {name: curve.context["device"] == name for name in ("desktop", "mobile", "watch")}
-    thin = [d for d in bias.diagnostics_ if d.name == "thin context"]
-    assert len(thin) == 1 and "device=watch" in thin[0].message and thin[0].level == "look"
+    (thin,) = [d for d in bias.diagnostics_ if d.name == "thin context"]
+    assert thin.level == "look"
+    assert "device=watch" in thin.message
     error = {name: curve.standard_error[row][1:].mean() for name, row in rows.items()}
     assert error["watch"] > 2 * error["desktop"]
     low, high = (np.minimum, np.maximum)
@@ -128,7 +129,7 @@ def test_every_engine_gives_the_same_curves(engine: str) -> None:
 
 def test_a_context_that_cannot_be_told_is_refused_with_its_name(frame: pl.DataFrame) -> None:
     log = lk.read_log(frame)
-    with pytest.raises(LogError, match="no column 'layout' to tell contexts apart.*device"):
+    with pytest.raises(LogError, match=r"no column 'layout' to tell contexts apart.*device"):
         lk.PositionBias(context=["layout"]).fit(log)
     gaps = frame.with_columns(
         device=pl.when(pl.col("position") < 3).then(pl.col("device").cast(pl.String))

@@ -8,10 +8,11 @@ import pytest
 
 import labelkit as lk
 from labelkit.bias.trust import fit_affine
+from labelkit.bias.trust_shuffled import one_factor
 from labelkit.bias.trust_test import trust_test
 from labelkit.errors import GoldError, NotIdentifiable
-from labelkit.logs import Catalogue, PositionCounts
-from labelkit.logs.simulator import TrustModel
+from labelkit.logs import Catalogue, ClickModel, PositionCounts
+from labelkit.logs.simulator import Swaps, TrustModel
 
 MODEL = TrustModel(strength=0.6)
 
@@ -137,3 +138,49 @@ def test_nothing_to_test_is_said() -> None:
     counts = PositionCounts.from_arrays([0, 0], [0, 1], [1, 2], [10, 10], [3, 1])
     with pytest.raises(NotIdentifiable, match="nothing to test"):
         trust_test(counts)
+
+
+def shuffled(clicks: TrustModel | ClickModel, seed: int = 1) -> lk.InteractionLog:
+    catalogue = Catalogue.synthetic(60, 20, zipf=0.8, seed=seed)
+    frame = lk.simulate(
+        200_000,
+        seed=seed,
+        clicks=clicks,
+        catalogue=catalogue,
+        randomised_share=1.0,
+        extras=("randomised",),
+    ).frame
+    return lk.read_log(frame)
+
+
+def test_shuffled_pages_tell_alpha_without_gold() -> None:
+    curve = lk.PositionBias("trust").fit(shuffled(MODEL)).curve_
+    alpha = MODEL.propensities / MODEL.propensities[0]
+    known = ~np.isnan(curve.theta)
+    assert known.sum() >= 8
+    inside = (curve.low <= alpha) & (alpha <= curve.high)
+    assert inside[known].sum() >= known.sum() - 1
+    # β up to what runs in proportion to α.
+    ratio = MODEL.background / MODEL.propensities
+    beta = (ratio - ratio.min()) * MODEL.propensities
+    np.testing.assert_allclose(curve.background[:4], beta[:4], atol=0.04)
+    # Raw click rates of the same shuffled pages mix α with β.
+    raw = lk.PositionBias("randomised").fit(shuffled(MODEL)).curve_.theta
+    assert np.abs(np.log(raw / alpha))[1:6].min() > 0.2
+
+
+def test_one_factor_is_found_exactly_in_exact_covariances() -> None:
+    loading = np.array([0.9, 0.5, 0.4, 0.2, 0.1])
+    covariance = np.outer(loading, loading) + np.diag([5.0, 3.0, 2.0, 1.0, 1.0])
+    found = one_factor(covariance, np.ones((5, 5)), loading)
+    np.testing.assert_allclose(found, loading, rtol=1e-6)
+
+
+def test_few_shuffled_pages_and_swapped_ones_are_refused() -> None:
+    few = lk.simulate(3_000, seed=1, clicks=MODEL, randomised_share=1.0, extras=("randomised",))
+    with pytest.raises(NotIdentifiable, match="do not tell trust bias"):
+        lk.PositionBias("trust").fit(lk.read_log(few.frame))
+    swapped = lk.simulate(50_000, seed=1, clicks=MODEL, swaps=Swaps("first", share=1.0)).frame
+    everything = swapped.drop("swapped_with").with_columns(randomised=pl.lit(1, pl.Int8))
+    with pytest.raises(NotIdentifiable, match="shuffled in full"):
+        lk.PositionBias("trust").fit(lk.read_log(everything))

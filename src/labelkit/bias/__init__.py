@@ -6,7 +6,10 @@ and never touches the log's rows except to attach weights.
 """
 
 from labelkit.bias.propensities import Diagnosis, Propensities  # isort: skip — in order of use
+from labelkit.bias.methods import METHODS, Method  # isort: skip
 from labelkit.bias.estimator import PositionBias  # isort: skip
+from labelkit.bias.trust_test import TrustTest, trust_test  # isort: skip
+from labelkit.bias.cutoff import policy_propensities  # isort: skip
 from labelkit.bias.weights import (  # isort: skip
     DEFAULT_CLIP,
     WeightSummary,
@@ -19,14 +22,19 @@ from labelkit.bias.clickmodels import ClickModelComparison, compare_click_models
 
 __all__ = [
     "DEFAULT_CLIP",
+    "METHODS",
     "ClickModelComparison",
     "Diagnosis",
+    "Method",
     "PositionBias",
     "Propensities",
+    "TrustTest",
     "WeightSummary",
     "compare_click_models",
     "curve_of",
     "impression_weights",
+    "policy_propensities",
     "position_weights",
     "summarise_weights",
+    "trust_test",
 ]

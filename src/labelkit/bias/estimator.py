@@ -49,7 +49,8 @@ class PositionBias:
         - "power": one parameter, θ_k = k^−η, for logs too thin for a propensity per position
         - "randomised": click rates of impressions flagged as randomised; where only two places of
           a page were swapped, comparisons within each example (see ``design``)
-        - "trust": P(click) = α_k γ + β_k, with gold labels to tell α from β (trust bias)
+        - "trust": P(click) = α_k γ + β_k (trust bias), told by gold labels, or up to a constant of
+          γ by shuffled pages
         - "logged": the propensity column of the log, as it is
         - "given": ``curve``
         - "auto": logged if the log has it; else randomised if flagged and clicked; else poisson,

@@ -59,7 +59,7 @@ METHODS: dict[str, Method] = {
     ),
     "trust": Method(
         trust.by_trust,
-        "gold labels on examples that the log shows",
+        "gold labels on examples that the log shows, or shuffled pages",
         "Agarwal et al. 2019, trust bias; Vardasbi et al. 2020",
     ),
     "logged": Method(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.bias import trust_gold
+from labelkit.bias import trust_gold, trust_shuffled
 from labelkit.bias.poisson import smoothing_matrix
 from labelkit.bias.propensities import Diagnosis
 from labelkit.bias.task import Estimate, FitTask
@@ -168,12 +168,16 @@ def _move_grades(
 
 
 def by_trust(task: FitTask) -> Estimate:
-    """θ_k = α_k/α_1 and the background β_k, from clicks on examples with a gold label."""
+    """θ_k = α_k/α_1 and the background β_k, from gold labels, or without from shuffled pages."""
+    flagged = None if task.log is None else task.log.randomised_counts
+    if task.gold is None and flagged is not None:
+        return trust_shuffled.by_shuffled(task, flagged)
     if task.gold is None:
         raise NotIdentifiable(
             "method='trust' needs gold labels: clicks alone cannot tell a click that the place "
             "earned from one that the item earned. Pass fit(log, gold=labels) with query, item and "
-            "label for a few hundred examples of low and of high grade."
+            "label for a few hundred examples of low and of high grade, or map 'randomised' if "
+            "some pages were shuffled."
         )
     table = trust_gold.table_of(task)
     positions = task.counts.positions
