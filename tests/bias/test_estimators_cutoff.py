@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -10,7 +11,7 @@ import labelkit as lk
 from labelkit.bias.cutoff import policy_propensities
 from labelkit.errors import LabelkitError, LogError
 from labelkit.logs import Catalogue, ClickModel, Ranker
-from labelkit.logs.simulator import Device
+from labelkit.logs.simulator import Device, Swaps
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +109,21 @@ def test_a_curve_that_lacks_a_position_is_refused(simulated: lk.logs.SimulatedLo
     curve = lk.PositionBias("given", curve=known_curve()).fit(top).curve_
     with pytest.raises(LabelkitError, match=r"no propensity for .* cells .*position \d"):
         policy_propensities(log, curve)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "duckdb"])
+def test_every_engine_gives_the_same_propensities(kind: str) -> None:
+    frame = lk.simulate(20_000, seed=3, swaps=Swaps("first", share=0.5)).frame
+    frame = frame.with_columns(pl.col("ranker").cast(pl.String))
+    convert = {
+        "pandas": lambda f: f.to_pandas(),
+        "pyarrow": lambda f: f.to_arrow(),
+        "duckdb": lambda f: duckdb.from_arrow(f.to_arrow()),
+    }[kind]
+    logs = lk.read_log(frame), lk.read_log(convert(frame))
+    one, two = (lk.PositionBias("randomised").fit(log).curve_ for log in logs)
+    np.testing.assert_array_equal(one.theta, two.theta)
+    np.testing.assert_array_equal(one.covariance, two.covariance)
+    expected = policy_propensities(logs[0], one)
+    other = pl.DataFrame(policy_propensities(logs[1], two))
+    assert expected.sort("query", "item").equals(other.sort("query", "item"))

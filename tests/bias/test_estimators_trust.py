@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -184,3 +185,20 @@ def test_few_shuffled_pages_and_swapped_ones_are_refused() -> None:
     everything = swapped.drop("swapped_with").with_columns(randomised=pl.lit(1, pl.Int8))
     with pytest.raises(NotIdentifiable, match="shuffled in full"):
         lk.PositionBias("trust").fit(lk.read_log(everything))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "duckdb"])
+def test_every_engine_gives_the_same_affine_curve(kind: str, gold: pl.DataFrame) -> None:
+    catalogue = Catalogue.of(graded(), zipf=0.7)
+    frame = lk.simulate(60_000, seed=3, catalogue=catalogue, clicks=MODEL).frame
+    frame = frame.with_columns(pl.col("ranker").cast(pl.String))
+    convert = {
+        "pandas": lambda f: f.to_pandas(),
+        "pyarrow": lambda f: f.to_arrow(),
+        "duckdb": lambda f: duckdb.from_arrow(f.to_arrow()),
+    }[kind]
+    one = lk.PositionBias("trust").fit(lk.read_log(frame), gold=gold).curve_
+    two = lk.PositionBias("trust").fit(lk.read_log(convert(frame)), gold=convert(gold)).curve_
+    np.testing.assert_array_equal(one.theta, two.theta)
+    np.testing.assert_array_equal(one.background, two.background)
+    np.testing.assert_array_equal(one.covariance, two.covariance)

@@ -38,7 +38,7 @@ def draw_counts(
 ) -> PositionCounts:
     """Counts of a position-based model, drawn cell by cell; rankers are fixed per query."""
     rng = np.random.default_rng(seed)
-    n_items, n_positions = 20, len(TRUTH)
+    n_items, n_positions = 20, len(theta)
     traffic = 1 / np.arange(1, n_queries + 1)
     gamma = rng.beta(*attractive, (n_queries, n_items))
     query = np.arange(n_queries)

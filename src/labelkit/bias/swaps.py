@@ -51,7 +51,9 @@ class PairSums:
         sums = rows.group_by("cluster", "position", "other").agg(
             nw.len().alias("shown"), nw.col("clicks").sum()
         )
-        table = collect(sums).sort("cluster", "position", "other")
+        # DuckDB adds whole numbers up in 128 bits.
+        table = collect(sums).with_columns(nw.col("shown", "clicks").cast(nw.Int64))
+        table = table.sort("cluster", "position", "other")
         place, other = (table[c].to_numpy().astype(np.int64) for c in ("position", "other"))
         known = np.isin(other, positions)
         if not known.all():

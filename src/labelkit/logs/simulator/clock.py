@@ -7,12 +7,18 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.logs.simulator.rows import IntArray
+from labelkit.logs.simulator.rows import BoolArray, IntArray
 
 START = datetime(2024, 1, 1)
 SPAN_S = 28 * 86_400
 SPAN_US = SPAN_S * 1_000_000
 EPOCH = np.datetime64(START, "us")
+
+
+def moments(elapsed_us: IntArray, known: BoolArray | None = None) -> npt.NDArray[np.datetime64]:
+    """(n,) date-times; no time at all where it is not ``known``."""
+    when = EPOCH + elapsed_us.astype("timedelta64[us]")
+    return np.asarray(when if known is None else np.where(known, when, np.datetime64("NaT", "us")))
 
 
 def window_of(elapsed_us: IntArray, n_windows: int) -> IntArray:

@@ -6,16 +6,34 @@ from collections.abc import Collection
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from labelkit.errors import LogError
+from labelkit.logs.simulator.clock import SPAN_US, moments
 from labelkit.logs.simulator.impressions import Impressions
 from labelkit.logs.simulator.rows import BoolArray, FloatArray, IntArray
 from labelkit.logs.simulator.traffic import mixed
 from labelkit.logs.simulator.truth import Truth, is_position_based, position_based
 
-Extra = Literal["user", "device", "dwell", "conversion", "propensity", "randomised", "page"]
+Extra = Literal[
+    "user",
+    "device",
+    "dwell",
+    "conversion",
+    "propensity",
+    "randomised",
+    "page",
+    "click_time",
+    "conversion_time",
+]
 EXTRAS: tuple[str, ...] = get_args(Extra)
+
+# P(conversion | click) on an item of attractiveness 1.
+CONVERSION = 0.3
+
+# Mean seconds that each result takes on the way down a page.
+PER_RESULT_S = 2.0
 
 # Bots read nothing: their dwell is this part of a person's on an item of no attractiveness.
 BOT_DWELL = 0.02
@@ -53,16 +71,23 @@ def extra_columns(
     elif "device" in extras:
         devices = pl.Series(["desktop", "mobile"], dtype=pl.Enum(["desktop", "mobile"]))
         columns.append(devices.gather(rng.integers(0, 2, n_sessions)[which]).alias("device"))
+    clicked_at = drawn.elapsed
+    if "click_time" in extras:
+        clicked_at = clicked_at + _seconds_down_the_page(rng, drawn)
+        columns.append(pl.Series("click_time", moments(clicked_at, drawn.clicked)))
     if "dwell" in extras:
         seconds = rng.lognormal(np.log(10.0) + 2.0 * drawn.gamma, 1.0)
         if bots is not None:
             seconds = np.where(bots, BOT_DWELL * seconds / np.exp(2.0 * drawn.gamma), seconds)
         # NaN, not null, would be a number to some engines.
         columns.append(pl.Series("dwell", np.where(drawn.clicked, seconds, np.nan)).fill_nan(None))
-    if "conversion" in extras:
-        bought = drawn.clicked & (rng.random(len(drawn)) < 0.3 * drawn.gamma)
+    if extras & {"conversion", "conversion_time"}:
+        bought = drawn.clicked & (rng.random(len(drawn)) < CONVERSION * drawn.gamma)
         if bots is not None:
             bought &= ~bots
+        if "conversion_time" in extras:
+            bought, when = _conversions(rng, truth, bought, clicked_at)
+            columns.append(pl.Series("conversion_time", when))
         columns.append(pl.Series("conversion", bought.astype(np.int8)))
     if "propensity" in extras:
         columns.append(pl.Series("propensity", _examination(truth, drawn)))
@@ -74,6 +99,24 @@ def extra_columns(
     if drawn.partner is not None:
         columns.append(pl.Series("swapped_with", drawn.partner))
     return columns
+
+
+def _seconds_down_the_page(rng: np.random.Generator, drawn: Impressions) -> IntArray:
+    """(n,) microseconds from the page to its click at this row; more further down."""
+    taken = np.cumsum(rng.exponential(PER_RESULT_S * 1e6, len(drawn)).astype(np.int64))
+    starts = np.flatnonzero(drawn.slot == 0)
+    before = np.concatenate([[0], taken])[starts]
+    return np.asarray(taken - np.repeat(before, np.diff(starts, append=len(drawn))))
+
+
+def _conversions(
+    rng: np.random.Generator, truth: Truth, bought: BoolArray, clicked_at: IntArray
+) -> tuple[BoolArray, npt.NDArray[np.datetime64]]:
+    """Which conversions came before the log's end, and when; the others have not come yet."""
+    delay = rng.exponential(truth.conversion_delay_s * 1e6, len(bought)).astype(np.int64)
+    when = clicked_at + delay
+    seen = bought & (when < SPAN_US)
+    return seen, moments(when, seen)
 
 
 def _users(

@@ -12,7 +12,7 @@ import polars as pl
 
 from labelkit.files import atomic
 from labelkit.logs.simulator.catalogue import Catalogue
-from labelkit.logs.simulator.clock import EPOCH
+from labelkit.logs.simulator.clock import moments
 from labelkit.logs.simulator.drift import Drift
 from labelkit.logs.simulator.extras import Extra, check_extras, extra_columns
 from labelkit.logs.simulator.impressions import Impressions, Stretch, draw_impressions
@@ -51,6 +51,7 @@ def simulate(
     sessions: Sessions | None = None,
     bots: Bots | None = None,
     duplicate_share: float = 0.0,
+    conversion_delay_s: float = 2 * 86_400.0,
     extras: Sequence[Extra] = (),
 ) -> SimulatedLog:
     """Simulate a log in memory.
@@ -71,9 +72,13 @@ def simulate(
     sessions : several pages a session; brings ``page``. None is one page each
     bots : sessions that are no person's; bring ``page``. ``truth.is_bot`` knows them
     duplicate_share : P(an impression is logged twice, in rows that are equal)
+    conversion_delay_s : mean seconds from click to conversion (exponential; Chapelle 2014), of
+        a log with ``conversion_time``
     extras : optional columns. ``user`` (int), ``device`` (of no effect), ``dwell`` in seconds
         (log-normal, longer on attractive items, null without a click), ``conversion`` (0/1, of
-        clicks only), ``propensity`` (θ_k), ``randomised`` (0/1), ``page`` (int)
+        clicks only), ``propensity`` (θ_k), ``randomised`` (0/1), ``page`` (int), ``click_time``
+        (later further down a page, null without a click), ``conversion_time`` (brings
+        ``conversion``, which is 0 where it comes after the log's end)
 
     Returns
     -------
@@ -106,6 +111,7 @@ def simulate(
         sessions=sessions,
         bots=bots,
         duplicate_share=duplicate_share,
+        conversion_delay_s=conversion_delay_s,
         extras=extras,
     )
     return SimulatedLog(pl.concat(list(plan.chunks())), plan.truth)
@@ -126,6 +132,7 @@ def simulate_to_parquet(
     sessions: Sessions | None = None,
     bots: Bots | None = None,
     duplicate_share: float = 0.0,
+    conversion_delay_s: float = 2 * 86_400.0,
     extras: Sequence[Extra] = (),
 ) -> Truth:
     """Simulate a log into one Parquet file in chunks of a million rows, in bounded memory.
@@ -146,6 +153,7 @@ def simulate_to_parquet(
         sessions=sessions,
         bots=bots,
         duplicate_share=duplicate_share,
+        conversion_delay_s=conversion_delay_s,
         extras=extras,
     )
     target = Path(path)
@@ -192,6 +200,7 @@ def _plan(
     sessions: Sessions | None,
     bots: Bots | None,
     duplicate_share: float,
+    conversion_delay_s: float,
     extras: Sequence[str],
 ) -> _Plan:
     catalogue = Catalogue.synthetic(seed=seed) if catalogue is None else catalogue
@@ -208,6 +217,7 @@ def _plan(
         sessions=sessions,
         bots=bots,
         duplicate_share=duplicate_share,
+        conversion_delay_s=conversion_delay_s,
     )
     wanted = check_extras(extras, truth)
     names = [ranker.name for ranker in rankers]
@@ -246,7 +256,7 @@ class _Plan:
                 "item": catalogue["item"].gather(drawn.row),
                 "position": (drawn.slot + 1).astype(np.int16),
                 "clicked": drawn.clicked.astype(np.int8),
-                "timestamp": EPOCH + drawn.elapsed.astype("timedelta64[us]"),
+                "timestamp": moments(drawn.elapsed),
                 "ranker": self.names.gather(drawn.ranker),
             }
         ).with_columns(extra_columns(rng, self.truth, self.extras, drawn))

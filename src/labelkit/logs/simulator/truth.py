@@ -59,6 +59,7 @@ class Truth:
     sessions: Sessions | None = None
     bots: Bots | None = None
     duplicate_share: float = 0.0
+    conversion_delay_s: float = 2 * 86_400.0
 
     def __post_init__(self) -> None:
         names = [ranker.name for ranker in self.rankers]
@@ -70,6 +71,8 @@ class Truth:
         for share in ("randomised_share", "duplicate_share"):
             if not 0 <= getattr(self, share) <= 1:
                 raise LogError(f"A log needs {share} in [0, 1]; got {getattr(self, share)}.")
+        if not self.conversion_delay_s > 0:
+            raise LogError(f"A log needs conversion_delay_s > 0; got {self.conversion_delay_s}.")
         if self.n_impressions < 1 or self.seed < 0:
             raise LogError(
                 "A log needs n_impressions ≥ 1 and seed ≥ 0; got "
