@@ -92,6 +92,30 @@ def test_one_ranker_is_refused_and_three_are_not_every_time() -> None:
         lk.PositionBias(n_bootstrap=2).fit(draw_counts(seed, n_pages=2_000, n_queries=50))
 
 
+SHAPES = {
+    "power law": TRUTH,
+    "steep": TRUTH**2,
+    "exponential": 0.75 ** np.arange(10),
+    "line": 1 - 0.09 * np.arange(10),
+    "fold": np.where(np.arange(10) < 4, 1.0, 0.3) * 0.9 ** np.arange(10),
+}
+
+
+@pytest.mark.parametrize("shape", list(SHAPES))
+def test_an_adaptive_curve_gains_near_a_power_law_and_loses_little_elsewhere(shape: str) -> None:
+    truth, curves, plain = SHAPES[shape], [], []
+    for seed in range(40):
+        counts = draw_counts(seed, n_pages=6_000, n_queries=300, theta=truth)
+        curves.append(lk.PositionBias("adaptive").fit(counts).curve_)
+        plain.append(lk.PositionBias("poisson").fit(counts).curve_)
+    # Near a power law the prior of τ keeps intervals wider than they need be.
+    assert share_inside(curves, truth) >= 0.93
+    error, rival = (
+        float(np.square([np.log(c.theta / truth) for c in fits]).mean()) for fits in (curves, plain)
+    )
+    assert error < (0.6 if shape in ("power law", "steep") else 1.2) * rival
+
+
 def share_inside(curves: list[Propensities], truth: FloatArray) -> float:
     """Share of positions past the first whose interval covers the truth."""
     inside = [(c.low[1:] <= truth[1:]) & (truth[1:] <= c.high[1:]) for c in curves]

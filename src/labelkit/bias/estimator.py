@@ -25,6 +25,7 @@ Method = Literal[
     "bernoulli",
     "allpairs",
     "adjacent",
+    "adaptive",
     "power",
     "randomised",
     "trust",
@@ -46,6 +47,7 @@ class PositionBias:
           nearly always clicked
         - "allpairs": intervention harvesting over all pairs of positions (Agarwal et al. 2019)
         - "adjacent": harvesting over neighbouring positions only (AdjacentChain, same source)
+        - "adaptive": a curve near a power law, as near as its clicks allow
         - "power": one parameter, θ_k = k^−η, for logs too thin for a propensity per position
         - "randomised": click rates of impressions flagged as randomised; where only two places of
           a page were swapped, comparisons within each example (see ``design``)

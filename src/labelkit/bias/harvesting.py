@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.bias import allpairs, bernoulli, diagnose, power
+from labelkit.bias import adaptive, allpairs, bernoulli, diagnose, power
 from labelkit.bias.buckets import BucketCounts, bucket_scores
 from labelkit.bias.poisson import ClickedCells, score_and_information, smoothing_matrix
 from labelkit.bias.propensities import Diagnosis
@@ -62,6 +62,35 @@ def by_bernoulli(task: FitTask) -> Estimate:
     )
     finding = diagnose.convergence(fit.poisson)
     return _estimate(task, beta, covariance, task.clusters[1], interval, finding)
+
+
+def by_adaptive(task: FitTask) -> Estimate:
+    """A curve near a power law, as near as its clicks allow: see ``adaptive``."""
+    cells, start = task.cells, task.poisson.beta
+    query, df = task.clusters
+    if task.cluster == "query":
+        _, scores = shares_and_scores(start, cells, query, int(query.max()) + 1)
+        interval = "posterior, clicks clustered by query"
+    else:
+        scores = bucket_scores(task.require_log(), task.cluster, start, cells)
+        used = int(np.count_nonzero(np.any(scores != 0, axis=1)))
+        df, interval = max(used - 1.0, 1.0), f"posterior, clicks clustered by {task.cluster}"
+    _, information = score_and_information(start, cells)
+    fit = adaptive.fit_adaptive(
+        cells,
+        start,
+        reference=task.reference,
+        dispersion=adaptive.dispersion_of(scores, information),
+    )
+    return _estimate(task, fit.beta, fit.covariance, df, interval, _adapted(fit))
+
+
+def _adapted(fit: adaptive.AdaptiveFit) -> Diagnosis:
+    message = (
+        f"log θ strays from a power law by about {fit.spread:.2g} per e-fold of position; the last "
+        f"round moved it by {fit.moved:.1g}."
+    )
+    return Diagnosis("convergence", "fine" if fit.converged else "look", message)
 
 
 def by_power(task: FitTask) -> Estimate:

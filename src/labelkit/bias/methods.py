@@ -49,6 +49,11 @@ METHODS: dict[str, Method] = {
         "items clicked and shown at neighbouring positions",
         "Agarwal et al. 2019, AdjacentChain",
     ),
+    "adaptive": Method(
+        harvesting.by_adaptive,
+        "items clicked and shown at several positions",
+        "empirical Bayes around Joachims et al. 2017, section 6.2; Gelman 2006",
+    ),
     "power": Method(
         harvesting.by_power,
         "items clicked and shown at several positions, few of them",
