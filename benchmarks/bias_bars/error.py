@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,6 +39,7 @@ def relative_error(theta: FloatArray, truth: FloatArray) -> float:
 
 def run(*, seeds: int, clax_python: str | None, clax_seeds: int) -> list[Bar]:
     bars = accuracy(range(seeds), clax_python, clax_seeds)
+    off_the_power_law(range(seeds))
     return bars + other_worlds(range(seeds)) + fit_time()
 
 
@@ -55,6 +57,8 @@ def accuracy(seeds: Sequence[int], clax_python: str | None, clax_seeds: int) -> 
         new = []
         if eta == 1.0:
             new.append(Bar("error of θ at 1 M, η = 1", float(np.mean(ours)), high=ERROR_BAR))
+            near = float(np.mean(at[JUDGED]["adaptive"]))
+            new.append(Bar("the same, method='adaptive'", near, high=ERROR_BAR))
         for rival in (EM, CLAX):
             if theirs := at[JUDGED].get(rival):
                 # Both sides on the logs that both have seen.
@@ -87,6 +91,25 @@ def errors(
             found.setdefault(name, []).append(relative_error(theta, truth))
         found.setdefault(BOUND, []).append(efficient_error(draw))
     return found
+
+
+def off_the_power_law(seeds: Sequence[int]) -> None:
+    """What leaning on a power law costs where the truth is none, at the size that is judged."""
+    curves = {
+        "a step after position 3": np.where(np.arange(10) < 3, 1.0, 0.3),
+        "a straight line": np.linspace(1.0, 0.1, 10),
+        "exponential": 0.75 ** np.arange(10),
+    }
+    methods = ("auto", "adaptive", "power")
+    print("\nother curves, 1 M impressions" + "".join(f"{m:>20}" for m in methods))
+    for name, theta in curves.items():
+        found: dict[str, list[float]] = {m: [] for m in methods}
+        for seed in seeds:
+            counts = replace(World.synthetic(seed), theta=theta).draw(JUDGED, seed).counts
+            for m in methods:
+                found[m].append(relative_error(fit(m, counts), theta))
+        cells = [mean_interval(found[m]) for m in methods]
+        print(f"{name:<29}" + "".join(f"{f'{m:.4f} ± {h:.4f}':>20}" for m, h in cells))
 
 
 def other_worlds(seeds: Sequence[int]) -> list[Bar]:
