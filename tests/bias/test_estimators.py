@@ -274,3 +274,22 @@ def test_bias_depends_on_counts_alone_not_on_how_queries_are_called() -> None:
     one = lk.PositionBias().fit(lk.read_log(frame)).curve_.theta
     two = lk.PositionBias().fit(lk.read_log(named)).curve_.theta
     np.testing.assert_allclose(one, two, rtol=1e-8)
+
+
+def test_a_chain_of_neighbours_is_refused_where_no_item_stands_at_two_of_them() -> None:
+    # Every item stands at positions two or three apart: enough for all pairs, nothing for a chain.
+    rng = np.random.default_rng(0)
+    n_queries, n_positions = 200, 8
+    item = np.arange(n_queries * n_positions).reshape(n_queries, n_positions)
+    moved = np.stack([np.roll(row, 2 + q % 2) for q, row in enumerate(item)])
+    example = np.concatenate([item.ravel(), moved.ravel()])
+    position = np.tile(np.arange(1, n_positions + 1), 2 * n_queries)
+    impressions = np.full(len(example), 200)
+    clicks = rng.binomial(impressions, 0.3 / position)
+    counts = PositionCounts.from_arrays(
+        example // n_positions, example, position, impressions, clicks
+    )
+    with pytest.raises(NotIdentifiable, match="chain of neighbouring positions breaks"):
+        lk.PositionBias("adjacent").fit(counts)
+    curve = lk.PositionBias("allpairs").fit(counts).curve_
+    assert np.abs(np.log(curve.theta * curve.positions)).max() < 0.1

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from labelkit.bias import allpairs
 from labelkit.bias.buckets import with_buckets
-from labelkit.bias.harvesting import by_poisson
-from labelkit.bias.identifiability import HELP
+from labelkit.bias.harvesting import CHAIN_SMOOTHING, by_poisson
+from labelkit.bias.identifiability import HELP, next_to_each_other
 from labelkit.bias.propensities import Diagnosis
 from labelkit.bias.task import Estimate, FitTask
 from labelkit.bias.uncertainty import MOST_GROUPS, bootstrap_covariance, effective_df
@@ -96,6 +96,8 @@ def by_pairs(task: FitTask) -> Estimate:
             f"positions by a click: nothing can be compared. {HELP}"
         )
     reference = int(np.argmax(identified))
+    chained = not np.any(joined & ~next_to_each_other(len(positions)))
+    smoothing = task.smoothing * (CHAIN_SMOOTHING if chained else 1.0)
 
     def estimate(weight: FloatArray) -> FloatArray:
         n = np.einsum("g,gkl->kl", weight, sums.shown)
@@ -103,7 +105,7 @@ def by_pairs(task: FitTask) -> Estimate:
         total = n + n.T
         # Rows that a log lost at one place of a pair only: clicks count per impression.
         fair = np.divide(2 * c * n.T, total, out=np.zeros_like(c), where=total > 0)
-        return allpairs.reconcile(fair, positions, smoothing=task.smoothing, reference=reference)
+        return allpairs.reconcile(fair, positions, smoothing=smoothing, reference=reference)
 
     n_groups = len(sums.clicks)
     beta = estimate(np.ones(n_groups))

@@ -43,7 +43,9 @@ class FitTask:
     def using(self, method: str) -> FitTask:
         """The same task by another method; what was computed for the choice is kept."""
         task = replace(self, method=method)
-        kept = ("cells", "graph", "poisson", "clusters")
+        kept = ["cells", "clusters"]
+        if self.chained == task.chained:
+            kept += ["graph", "poisson"]
         task.__dict__.update({k: v for k, v in self.__dict__.items() if k in kept})
         return task
 
@@ -63,7 +65,12 @@ class FitTask:
     @cached_property
     def graph(self) -> Identifiability:
         """Which positions can be compared; raises ``NotIdentifiable`` where too few can."""
-        return check(self.counts, self.cells)
+        return check(self.counts, self.cells, neighbours=self.chained)
+
+    @property
+    def chained(self) -> bool:
+        """Whether only neighbouring positions are compared."""
+        return self.method == "adjacent"
 
     @property
     def reference(self) -> int:
