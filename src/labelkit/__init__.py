@@ -23,6 +23,9 @@ _HOME = {
     # position bias and evidence
     "PositionBias": "labelkit.bias",
     "impression_weights": "labelkit.bias",
+    "example_weights": "labelkit.bias",
+    "training_arrays": "labelkit.bias",
+    "weight_report": "labelkit.bias",
     # labeling functions
     "ABSTAIN": "labelkit.lfs",
     "labeling_function": "labelkit.lfs",
@@ -76,18 +79,27 @@ __all__ = [
     "apply",
     "col",
     "evidence",
+    "example_weights",
     "impression_weights",
     "labeling_function",
     "read_log",
     "select",
     "simulate",
     "text_evidence",
+    "training_arrays",
     "validate",
     "vote",
+    "weight_report",
 ]
 
 if TYPE_CHECKING:
-    from labelkit.bias import PositionBias, impression_weights
+    from labelkit.bias import (
+        PositionBias,
+        example_weights,
+        impression_weights,
+        training_arrays,
+        weight_report,
+    )
     from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
     from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
     from labelkit.lfs import (

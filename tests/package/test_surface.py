@@ -57,14 +57,17 @@ def test_the_public_names_are_these() -> None:
         "apply",
         "col",
         "evidence",
+        "example_weights",
         "impression_weights",
         "labeling_function",
         "read_log",
         "select",
         "simulate",
         "text_evidence",
+        "training_arrays",
         "validate",
         "vote",
+        "weight_report",
     ]
 
 
