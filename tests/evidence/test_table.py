@@ -11,7 +11,14 @@ from scipy import stats
 
 import labelkit as lk
 from labelkit.errors import LogError
-from labelkit.evidence import COLUMNS, GammaPrior, available, fit_gamma_prior, gamma_prior
+from labelkit.evidence import (
+    COLUMNS,
+    ON_REQUEST,
+    GammaPrior,
+    available,
+    fit_gamma_prior,
+    gamma_prior,
+)
 from labelkit.logs import Catalogue, InteractionLog
 
 EXTRAS = ("user", "dwell", "conversion")
@@ -167,7 +174,8 @@ def test_columns_come_only_where_the_log_has_their_source() -> None:
 def test_only_the_columns_asked_for_come_back(log: InteractionLog, bias: lk.PositionBias) -> None:
     table = lk.evidence(log, bias, columns=["ctr", "clicks"])
     assert table.collect_schema().names() == ["query", "item", "clicks", "ctr"]
-    assert set(lk.evidence(log, bias).collect_schema().names()) == {"query", "item", *COLUMNS}
+    unasked = set(COLUMNS) - ON_REQUEST
+    assert set(lk.evidence(log, bias).collect_schema().names()) == {"query", "item", *unasked}
 
 
 def test_positions_without_a_propensity_stay_out_of_debiased_rates() -> None:
