@@ -116,7 +116,7 @@ def test_rates_are_the_gamma_posterior_when_propensities_are_known(
     log: InteractionLog,
 ) -> None:
     known = lk.PositionBias("given", curve={k: 1 / k for k in range(1, 11)}).fit(log)
-    table = lk.evidence(log, known).collect()
+    table = lk.evidence(log, known, prior="global").collect()
     prior = gamma_prior(log, known.curve_)
     posterior = stats.gamma(
         prior.shape + table["clicks"].to_numpy(),
@@ -190,7 +190,7 @@ def test_positions_without_a_propensity_stay_out_of_debiased_rates() -> None:
     log = lk.read_log(frame)
     with pytest.warns(lk.LabelkitWarning):
         bias = lk.PositionBias().fit(log)
-    row = lk.evidence(log, bias).collect().filter(pl.col("item") == 1)
+    row = lk.evidence(log, bias, prior="global").collect().filter(pl.col("item") == 1)
     assert row["clicks"].item() == 1
     assert row["exposure"].item() == 0
     assert row["ips_ctr"].item() == 0

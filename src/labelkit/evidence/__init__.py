@@ -9,7 +9,8 @@ what came after the time that it is asked about.
 - ``recency``        the log as it was known at a time, windows, half-lives
 - ``slots``          the curve as a small table to join
 - ``sums``           whole-number sums per example
-- ``prior``          Gamma prior of click rates; ``query_prior`` one per query
+- ``prior``          Gamma prior of click rates; ``placement`` one by where examples were shown,
+                     ``query_prior`` one per query
 - ``quadrature``     posteriors without a closed form; ``bernoulli`` those of trials
 - ``rates``          debiased rates with intervals
 - ``people``, ``pages``, ``dwell``, ``conversion``, ``reformulation``   passes of their own
@@ -21,8 +22,8 @@ what came after the time that it is asked about.
 from labelkit.evidence.columns import COLUMNS, ON_REQUEST, available  # isort: skip — in order of use
 from labelkit.evidence.recency import known_at  # isort: skip
 from labelkit.evidence.prior import GammaPrior, fit_gamma_prior  # isort: skip
+from labelkit.evidence.placement import PlacementPrior  # isort: skip
 from labelkit.evidence.query_prior import QueryPrior  # isort: skip
-from labelkit.evidence.bernoulli import BetaPrior  # isort: skip
 from labelkit.evidence.table import evidence, gamma_prior  # isort: skip
 from labelkit.evidence.pairs import preference_pairs  # isort: skip
 from labelkit.evidence.robust import doubly_robust  # isort: skip
@@ -30,8 +31,8 @@ from labelkit.evidence.robust import doubly_robust  # isort: skip
 __all__ = [
     "COLUMNS",
     "ON_REQUEST",
-    "BetaPrior",
     "GammaPrior",
+    "PlacementPrior",
     "QueryPrior",
     "available",
     "doubly_robust",

@@ -8,6 +8,7 @@ rate, or for Bernoulli clicks, the posterior is integrated in NumPy, on the same
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Literal, TypeAlias
 
@@ -18,7 +19,8 @@ import numpy.typing as npt
 from labelkit.bias import Propensities
 from labelkit.engine import collect
 from labelkit.errors import LogError
-from labelkit.evidence.bernoulli import BetaPrior, bernoulli_posterior, fit_beta_prior, slot_counts
+from labelkit.evidence.bernoulli import bernoulli_posterior, slot_counts
+from labelkit.evidence.placement import PlacementPrior, fit_placement_prior, placement_of
 from labelkit.evidence.prior import GammaPrior, fit_gamma_prior
 from labelkit.evidence.quadrature import Posterior, poisson_posterior
 from labelkit.evidence.query_prior import QueryPrior, fit_query_prior
@@ -28,57 +30,62 @@ from labelkit.logs import InteractionLog
 from labelkit.logs.cells import FIXED_POINT
 
 FloatArray = npt.NDArray[np.float64]
-PriorChoice: TypeAlias = "Literal['global', 'query'] | GammaPrior | QueryPrior | BetaPrior"
+Prior: TypeAlias = "GammaPrior | PlacementPrior | QueryPrior"
+PriorChoice: TypeAlias = "Literal['placement', 'global', 'query'] | Prior"
 PosteriorName = Literal["poisson", "bernoulli"]
 
 
-def fit_prior(
-    log: InteractionLog,
-    curve: Propensities,
-    sums: ExampleSums,
-    prior: PriorChoice,
-    posterior: PosteriorName,
-) -> GammaPrior | QueryPrior | BetaPrior:
+@dataclass(frozen=True)
+class Observed:
+    """What the priors are fitted to, (n_examples,) each, in the order of a computed table.
+
+    ::
+
+        clicks     whole clicks at known slots, those of the background taken off
+        exposure   E_e
+        placement  bin of ρ_e = E_e/n_e
+    """
+
+    clicks: npt.NDArray[np.int64]
+    exposure: FloatArray
+    placement: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, sums: ExampleSums) -> Observed:
+        # Under a half-life clicks are parts of clicks, and the moments of trials would not hold.
+        clicks = sums.array("known_clicks", sums.unit)
+        if sums.has_background:
+            clicks = np.maximum(clicks - sums.array("background_fp"), 0)
+        exposure = sums.array("exposure_fp")
+        placement = placement_of(exposure, sums.array("shown", sums.unit))
+        return cls(np.rint(clicks).astype(np.int64), exposure, placement)
+
+
+def fit_prior(sums: ExampleSums, prior: PriorChoice) -> Prior:
     """The prior that was asked for, fitted to the sums unless it is given.
 
     Raises
     ------
     LogError
-        The choice is unknown, or does not go with the posterior.
+        There is no such prior.
     """
-    if posterior not in ("poisson", "bernoulli"):
-        raise LogError(f"posterior is 'poisson' or 'bernoulli', not {posterior!r}.")
-    if not isinstance(prior, str):
-        wanted = BetaPrior if posterior == "bernoulli" else GammaPrior | QueryPrior
-        if not isinstance(prior, wanted):
-            raise LogError(
-                f"A {type(prior).__name__} does not go with posterior={posterior!r}: Poisson takes "
-                "a GammaPrior or QueryPrior, Bernoulli a BetaPrior."
-            )
+    if isinstance(prior, GammaPrior | PlacementPrior | QueryPrior):
         return prior
-    if prior not in ("global", "query"):
-        raise LogError(f"prior is 'global', 'query' or a fitted prior, not {prior!r}.")
-    if posterior == "bernoulli":
-        if prior == "query":
-            raise LogError("prior='query' goes with posterior='poisson'; use prior='global'.")
-        if sums.unit > 1:
-            raise LogError(
-                "half_life makes clicks count in part, which Bernoulli trials cannot: use "
-                "posterior='poisson'."
-            )
-        return fit_beta_prior(slot_counts(log, curve), curve)
-    fitted = global_prior(sums)
-    return fitted if prior == "global" else fit_query_prior(sums, fitted)
-
-
-def global_prior(sums: ExampleSums) -> GammaPrior:
-    """One Gamma prior for all examples, by marginal likelihood (Robbins 1956)."""
-    clicks, exposure = sums.array("known_clicks", sums.unit), sums.array("exposure_fp")
-    if "background_fp" in sums.table.collect_schema().names():
-        # Clicks that owe nothing to the example are no news of the rates' spread; a negative
-        # number of clicks would be none at all.
-        clicks = np.rint(np.maximum(clicks - sums.array("background_fp"), 0))
-    return fit_gamma_prior(clicks, exposure)
+    if prior not in ("placement", "global", "query"):
+        raise LogError(f"prior is 'placement', 'global', 'query' or a fitted prior, not {prior!r}.")
+    seen = Observed.of(sums)
+    if prior == "global":
+        return fit_gamma_prior(seen.clicks.astype(np.float64), seen.exposure)
+    placement = fit_placement_prior(seen.clicks, seen.exposure, seen.placement)
+    if prior == "placement":
+        return placement
+    # Sums over a query run in the order of its items, whatever that of the rows.
+    table = collect(sums.table).sort("query", "item")
+    seen = Observed.of(sums.over(table))
+    new = (nw.col("query") != nw.col("query").shift(1)).fill_null(True)
+    query = np.cumsum(table.select(new.alias("new"))["new"].to_numpy().astype(bool)) - 1
+    expected = seen.exposure * placement.means(seen.placement)
+    return fit_query_prior(query, seen.clicks.astype(np.float64), expected, placement)
 
 
 def add_rates(
@@ -86,50 +93,106 @@ def add_rates(
     curve: Propensities,
     sums: ExampleSums,
     *,
-    prior: GammaPrior | QueryPrior | BetaPrior,
+    prior: Prior,
+    posterior: PosteriorName,
     level: float,
 ) -> nw.LazyFrame[Any]:
-    """The computed sums with ``ctr``, ``ctr_low`` and ``ctr_high``."""
-    table = sums.table
-    if isinstance(prior, QueryPrior):
-        table = prior.join_to(table, sums)
-    quantile = _quantile(curve, level)
-    if isinstance(prior, BetaPrior):
-        # Cells are sorted by example, and so must be what is put beside them.
-        table = collect(table).sort("query", "item").lazy()
-        result = bernoulli_posterior(slot_counts(log, curve), curve, prior, level=level)
-        rate: nw.Expr = nw.lit(prior.a + prior.b)
-        return _widen(_attach(table, result), sums, rate, quantile)
-    rate = nw.col("prior_rate") if isinstance(prior, QueryPrior) else nw.lit(prior.rate)
-    if curve.has_background:
-        rates = (
-            collect(table.select("prior_rate"))["prior_rate"].to_numpy()
-            if isinstance(prior, QueryPrior)
-            else np.full(1, prior.rate)
+    """The computed sums with ``ctr``, ``ctr_low`` and ``ctr_high``.
+
+    Raises
+    ------
+    LogError
+        The posterior is unknown, or does not go with clicks that count in part.
+    """
+    if posterior not in ("poisson", "bernoulli"):
+        raise LogError(f"posterior is 'poisson' or 'bernoulli', not {posterior!r}.")
+    if posterior == "bernoulli" and sums.unit > 1:
+        raise LogError(
+            "half_life makes clicks count in part, which Bernoulli trials cannot: use "
+            "posterior='poisson'."
         )
+    table = _with_prior(sums, prior)
+    if posterior == "bernoulli" or sums.has_background:
+        # Cells are sorted by example, and so must be what is put beside them.
+        sums = sums.over(collect(table).sort("query", "item"))
+        table = sums.table
+    if posterior == "bernoulli":
+        rates = _array(table, "prior_rate")
+        result = bernoulli_posterior(
+            slot_counts(log, curve),
+            curve,
+            a=prior.shape,
+            b=np.maximum(rates - prior.shape, 1.0),
+            level=level,
+        )
+        table = _attach(table, result)
+    elif sums.has_background:
         result = poisson_posterior(
             sums.array("known_clicks", sums.unit),
             sums.array("exposure_fp"),
             sums.array("background_fp"),
             shape=prior.shape,
-            rate=rates,
+            rate=_array(table, "prior_rate"),
             level=level,
         )
-        return _widen(_attach(table, result), sums, rate, quantile)
-    counts = collect(table.select("known_clicks"))["known_clicks"].to_numpy()
-    seen = np.unique(counts)
-    clicks = seen / sums.unit
-    low, high = GammaPrior(prior.shape, 1.0).quantiles(clicks, level)
-    shape = prior.shape + clicks
-    by_clicks = {
-        "known_clicks": seen.astype(np.int64),
+        table = _attach(table, result)
+    else:
+        seen = np.unique(_array(table, "known_clicks"))
+        table = table.join(
+            small_table(log, _factors(seen, prior.shape, sums.unit, level)),
+            on="known_clicks",
+            how="left",
+        )
+        denominator = nw.col("exposure_fp") / FIXED_POINT + nw.col("prior_rate")
+        table = table.with_columns(mean=(sums.clicks + prior.shape) / denominator)
+    return _widen(table, sums, _quantile(curve, level))
+
+
+def _factors(
+    clicks: FloatArray, shape: float, unit: int, level: float
+) -> dict[str, npt.NDArray[Any]]:
+    """By number of clicks, the factors from the posterior's mean to its ends, less 1."""
+    low, high = GammaPrior(shape, 1.0).quantiles(clicks / unit, level)
+    mean = shape + clicks / unit
+    return {
+        "known_clicks": clicks.astype(np.int64),
         # A quantile may underflow to 0; a factor of 10¹⁵⁰ can still be squared.
-        "below": np.minimum(shape / np.maximum(low, 1e-300) - 1, 1e150),
-        "above": high / shape - 1,
+        "below": np.minimum(mean / np.maximum(low, 1e-300) - 1, 1e150),
+        "above": high / mean - 1,
     }
-    table = table.join(small_table(log, by_clicks), on="known_clicks", how="left")
-    mean = (sums.clicks + prior.shape) / (nw.col("exposure_fp") / FIXED_POINT + rate)
-    return _widen(table.with_columns(mean=mean), sums, rate, quantile)
+
+
+def _with_prior(sums: ExampleSums, prior: Prior) -> nw.LazyFrame[Any]:
+    """The table with ``prior_rate`` b_e, and under a query prior ``prior_cv``, its error."""
+    if isinstance(prior, GammaPrior):
+        return sums.table.with_columns(prior_rate=nw.lit(prior.rate))
+    seen = Observed.of(sums)
+    placement = prior.placement if isinstance(prior, QueryPrior) else prior
+    table = collect(sums.table)
+    means = placement.means(seen.placement)
+    column = nw.new_series("prior_mean", means, backend=table.implementation)
+    with_mean = table.with_columns(column).lazy()
+    if isinstance(prior, PlacementPrior):
+        return with_mean.with_columns(prior_rate=prior.shape / nw.col("prior_mean"))
+    expected = nw.col("exposure_fp") / FIXED_POINT * nw.col("prior_mean")
+    clicks = sums.clicks
+    if sums.has_background:
+        clicks = clicks - nw.col("background_fp") / FIXED_POINT
+        clicks = nw.when(clicks > 0).then(clicks).otherwise(nw.lit(0.0))
+    # Whole numbers again, so that a query's sum does not depend on the order of its items.
+    terms = with_mean.select(
+        "query",
+        _fixed(clicks / (expected + prior.shape)).alias("y"),
+        _fixed(expected / (expected + prior.shape)).alias("z"),
+    )
+    by_query = terms.group_by("query").agg(nw.col("y").sum(), nw.col("z").sum())
+    z = nw.col("z").cast(nw.Float64) / FIXED_POINT * prior.shape + prior.query_shape
+    y = nw.col("y").cast(nw.Float64) / FIXED_POINT * prior.shape + prior.query_shape
+    by_query = by_query.select("query", prior_level=y / z, prior_cv=(1 / z).sqrt())
+    joined = with_mean.join(by_query, on="query", how="left")
+    mean = nw.col("prior_mean") * nw.col("prior_level")
+    capped = nw.when(mean > 1).then(nw.lit(1.0)).otherwise(mean)
+    return joined.with_columns(prior_rate=prior.shape / capped)
 
 
 def _attach(table: nw.LazyFrame[Any], result: Posterior) -> nw.LazyFrame[Any]:
@@ -145,41 +208,46 @@ def _attach(table: nw.LazyFrame[Any], result: Posterior) -> nw.LazyFrame[Any]:
     return eager.with_columns(*series).lazy()
 
 
-def _widen(
-    table: nw.LazyFrame[Any], sums: ExampleSums, rate: nw.Expr, quantile: float
-) -> nw.LazyFrame[Any]:
+def _widen(table: nw.LazyFrame[Any], sums: ExampleSums, quantile: float) -> nw.LazyFrame[Any]:
     """Rates from ``mean``, ``below`` and ``above``, with the uncertainty of what they rest on.
 
     The exposure, and with it log γ, is uncertain by x = q √(Σ_r (Σ_k n_k g_kr)²)/(b + E), and the
     query's prior mean by x' = q cv b/(b + E); e^x − 1 adds to the posterior's own distance in
     squares.
     """
-    denominator = nw.col("exposure_fp") / FIXED_POINT + rate
+    prior_rate = nw.col("prior_rate")
+    denominator = nw.col("exposure_fp") / FIXED_POINT + prior_rate
     errors = [
         nw.col(f"error_{r}_fp") / FIXED_POINT / denominator * quantile for r in range(sums.n_errors)
     ]
     if "prior_cv" in table.collect_schema().names():
-        errors.append(nw.col("prior_cv") * rate / denominator * quantile)
-    columns: dict[str, nw.Expr] = {"ctr": nw.col("mean")}
+        errors.append(nw.col("prior_cv") * prior_rate / denominator * quantile)
+    mean, below, above = nw.col("mean"), nw.col("below"), nw.col("above")
     if errors:
         x = reduce(lambda a, b: a + b, (error * error for error in errors)).sqrt()
-        # e^x − 1 by its series: engines agree on products, not on powers. Four terms are right
+        table = table.with_columns(x=x)
+        # e^x − 1 by its series: engines agree on products, not on powers. Five terms are right
         # to a thousandth up to x = 1, where nothing is known anyway.
-        r = x * (1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5))))
-        table = table.with_columns(r.alias("__r__"))
-    else:
-        table = table.with_columns(nw.lit(0.0).alias("__r__"))
-    r = nw.col("__r__")
-    below = (nw.col("below") * nw.col("below") + r * r).sqrt()
-    above = (nw.col("above") * nw.col("above") + r * r).sqrt()
-    # With next to no clicks the mean of the posterior can exceed its upper quantile.
-    above = nw.when(nw.col("above") > 0).then(above).otherwise(nw.col("above") + r)
-    columns["ctr_low"] = nw.col("mean") / (1 + below)
-    columns["ctr_high"] = nw.col("mean") * (1 + above)
+        x = nw.col("x")
+        table = table.with_columns(r=x * (1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5)))))
+        r = nw.col("r")
+        below = (below * below + r * r).sqrt()
+        # With next to no clicks the mean of the posterior can exceed its upper quantile.
+        above = nw.when(above > 0).then((above * above + r * r).sqrt()).otherwise(above + r)
+    rates = {"ctr": mean, "ctr_low": mean / (1 + below), "ctr_high": mean * (1 + above)}
     return table.with_columns(
         nw.when(rate > 1).then(nw.lit(1.0)).otherwise(rate).alias(name)
-        for name, rate in columns.items()
+        for name, rate in rates.items()
     )
+
+
+def _fixed(value: nw.Expr) -> nw.Expr:
+    return (value * FIXED_POINT).round(0).cast(nw.Int64)
+
+
+def _array(table: nw.LazyFrame[Any], name: str) -> FloatArray:
+    values: FloatArray = collect(table.select(name))[name].to_numpy().astype(np.float64)
+    return values
 
 
 def _quantile(curve: Propensities, level: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -25,15 +25,18 @@ class ExampleSums:
 
     ::
 
-        table    query, item, impressions, clicks, known_clicks, exposure_fp [, background_fp],
-                 error_0_fp …, ips_fp, w_fp, ww_fp [, dwell_ms, dwell_n, dwell_max, conversions]
-        unit     what one click counts as in ``known_clicks`` (more than 1 under a half-life)
+        table    query, item, impressions, clicks, known_clicks, shown, exposure_fp, error_0_fp …,
+                 ips_fp, w_fp, ww_fp [, background_fp, dwell_ms, dwell_n, dwell_max, conversions]
+        unit     what one click counts as in ``known_clicks`` and one impression in ``shown``; more
+                 than 1 under a half-life
         n_errors directions in which the exposure is uncertain
+        has_background  whether some slots draw clicks whatever they show
     """
 
     table: nw.LazyFrame[Any]
     unit: int
     n_errors: int
+    has_background: bool = False
 
     @property
     def clicks(self) -> nw.Expr:
@@ -57,7 +60,11 @@ class ExampleSums:
 
     def collected(self) -> ExampleSums:
         """The same, computed."""
-        return ExampleSums(collect(self.table).lazy(), self.unit, self.n_errors)
+        return self.over(collect(self.table))
+
+    def over(self, table: nw.DataFrame[Any]) -> ExampleSums:
+        """The same reading of another table, such as one in another order."""
+        return replace(self, table=table.lazy())
 
     def array(self, name: str, point: int = FIXED_POINT) -> FloatArray:
         """A sum as real numbers, (n_examples,), in the order of a computed table."""
@@ -86,6 +93,7 @@ def sum_examples(
     ips = nw.col("ips_clicks_fp") if curve.per_impression else c * nw.col("weight_fp")
     products = {
         "known_clicks": c * nw.col("known"),
+        "shown": n * nw.col("known"),
         "exposure_fp": (
             nw.col("propensity_fp") if curve.per_impression else n * nw.col("theta_fp")
         ),
@@ -109,4 +117,4 @@ def sum_examples(
     if "dwell_max" in columns:
         aggregates.append(nw.col("dwell_max").max())
     table = joined.with_columns(**products).group_by("query", "item").agg(*aggregates).lazy()
-    return ExampleSums(table, unit, len(errors))
+    return ExampleSums(table, unit, len(errors), curve.has_background)

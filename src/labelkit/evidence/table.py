@@ -17,7 +17,7 @@ from labelkit.evidence.dwell import add_dwell_by_query
 from labelkit.evidence.pages import add_last_clicks, add_skips
 from labelkit.evidence.people import add_distinct, add_times
 from labelkit.evidence.prior import GammaPrior
-from labelkit.evidence.rates import PosteriorName, PriorChoice, add_rates, fit_prior, global_prior
+from labelkit.evidence.rates import PosteriorName, PriorChoice, add_rates, fit_prior
 from labelkit.evidence.recency import (
     Decay,
     Moment,
@@ -43,7 +43,7 @@ def evidence(
     columns: Collection[str] | None = None,
     clip: float = DEFAULT_CLIP,
     level: float = 0.95,
-    prior: PriorChoice = "global",
+    prior: PriorChoice = "placement",
     posterior: PosteriorName = "poisson",
     as_of: Moment | NativeFrame | None = None,
     window: Span | None = None,
@@ -62,8 +62,8 @@ def evidence(
         where they are not among ``columns``
     clip : largest inverse propensity weight in ``ips_ctr`` and ``ess``
     level : of ``ctr_low`` and ``ctr_high``, ``conversion_low`` and ``conversion_high``
-    prior : "global" shrinks rates towards one prior of all examples, "query" towards the rates of
-        the query's own items as far as they are known; or a fitted prior
+    prior : what rates are shrunk towards: "placement", what examples get that were shown as far
+        up; "query", that and the query's own items; "global", one mean for all; or a fitted prior
     posterior : "poisson", or "bernoulli" where γ comes near 1
     as_of : only what was known at this time enters (see ``known_at``); or a frame with ``query``,
         ``item`` and ``as_of``, one time per example. The bias must be fitted on no later data:
@@ -104,8 +104,8 @@ def evidence(
             if seen.prior_log is log
             else sum_examples(seen.prior_log, curve, clip=clip).collected()
         )
-        fitted = fit_prior(seen.prior_log, curve, source, prior, posterior)
-        table = add_rates(log, curve, sums, prior=fitted, level=level)
+        fitted = fit_prior(source, prior)
+        table = add_rates(log, curve, sums, prior=fitted, posterior=posterior, level=level)
     else:
         table = sums.table
     table = table.with_columns(**sums.ratios())
@@ -141,7 +141,10 @@ def evidence(
 
 def gamma_prior(log: InteractionLog, curve: Propensities) -> GammaPrior:
     """The empirical-Bayes prior of a log's debiased click rates."""
-    return global_prior(sum_examples(log, curve).collected())
+    prior = fit_prior(sum_examples(log, curve).collected(), "global")
+    if not isinstance(prior, GammaPrior):
+        raise TypeError(type(prior).__name__)
+    return prior
 
 
 @dataclass(frozen=True)
