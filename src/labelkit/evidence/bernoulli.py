@@ -70,14 +70,13 @@ def slot_counts(log: InteractionLog, curve: Propensities) -> SlotCounts:
 
 
 def bernoulli_posterior(
-    counts: SlotCounts, curve: Propensities, *, a: float, b: FloatArray, level: float
+    counts: SlotCounts, curve: Propensities, *, a: FloatArray, b: FloatArray, level: float
 ) -> Posterior:
     """Posterior of γ per example, (n_examples,), by integration.
 
     Parameters
     ----------
-    a : of the Beta prior
-    b : (n_examples,) ≥ 1, so that there is no pole at 1
+    a, b : (n_examples,) of the Beta prior; b ≥ 1, so that there is no pole at 1
 
     Notes
     -----
@@ -85,11 +84,11 @@ def bernoulli_posterior(
     """
     theta = np.nan_to_num(curve.theta, nan=0.0)
     background = np.nan_to_num(curve.background, nan=0.0)
-    power = min(a, 1.0)
+    power = np.minimum(a, 1.0)
 
     def log_density(gamma: FloatArray, rows: slice) -> FloatArray:
         clicks, misses = counts.dense(rows.start, rows.stop, len(theta))
-        density: FloatArray = (a - power) * np.log(np.maximum(gamma, 1e-300))
+        density: FloatArray = (a - power)[rows, None] * np.log(np.maximum(gamma, 1e-300))
         density += (b[rows, None] - 1) * np.log1p(-np.minimum(gamma, 1 - TINY))
         for k in np.flatnonzero((clicks + misses).sum(0)):
             chance = np.clip(theta[k] * gamma + background[k], TINY, 1 - TINY)

@@ -30,7 +30,7 @@ def integrate(
     log_density: Callable[[FloatArray, slice], FloatArray],
     upper: FloatArray,
     *,
-    power: float,
+    power: FloatArray,
     level: float,
 ) -> Posterior:
     """Posterior on [0, upper] by the midpoint rule, on a grid that first finds its place.
@@ -40,18 +40,20 @@ def integrate(
     log_density : from rates (m, g) and the rows that they are of, to the log density of
         v = γ^power there, up to a constant per row
     upper : (n,) above which no mass lies
-    power : a density ∝ γ^(a−1) near 0 is flat in v = γ^a, so that no pole is left
+    power : (n,) a density ∝ γ^(a−1) near 0 is flat in v = γ^a, so that no pole is left
     """
     n = len(upper)
     result = np.empty((3, n))
     tails = (1 - level) / 2, (1 + level) / 2
     for start in range(0, n, CHUNK):
         rows = slice(start, min(start + CHUNK, n))
-        left, right = np.zeros(rows.stop - start), upper[rows] ** power
+        p = power[rows]
+        root = (1 / p)[:, None]
+        left, right = np.zeros(rows.stop - start), upper[rows] ** p
         # Twice: the first grid finds a peak that may be narrower than its step.
         for _ in range(3):
             v, step = _grid(left, right, COARSE)
-            density = log_density(v ** (1 / power), rows)
+            density = log_density(v**root, rows)
             inside = density >= density.max(1, keepdims=True) - NEGLIGIBLE
             first = np.argmax(inside, 1)
             last = COARSE - 1 - np.argmax(inside[:, ::-1], 1)
@@ -60,14 +62,14 @@ def integrate(
                 left + np.minimum(last + 2, COARSE) * step,
             )
         v, step = _grid(left, right, FINE)
-        gamma = v ** (1 / power)
+        gamma = v**root
         density = log_density(gamma, rows)
         mass = np.exp(density - density.max(1, keepdims=True))
         mass /= mass.sum(1, keepdims=True)
         result[0, rows] = (mass * gamma).sum(1)
         total = np.cumsum(mass, 1)
         for i, tail in enumerate(tails, start=1):
-            result[i, rows] = _quantile(total, mass, left, step, tail) ** (1 / power)
+            result[i, rows] = _quantile(total, mass, left, step, tail) ** (1 / p)
     return Posterior(*result)
 
 
@@ -76,8 +78,8 @@ def poisson_posterior(
     exposure: FloatArray,
     background: FloatArray,
     *,
-    shape: float,
-    rate: FloatArray,
+    a: FloatArray,
+    b: FloatArray,
     level: float,
 ) -> Posterior:
     """Posterior of γ ~ Gamma(a, b) given C ~ Poisson(γE + B).
@@ -85,8 +87,7 @@ def poisson_posterior(
     Parameters
     ----------
     clicks, exposure, background : (n,) C_e, E_e = Σ_k θ_k n_ek and B_e = Σ_k β_k n_ek
-    shape : a
-    rate : (n,) or (1,) b, in examined impressions
+    a, b : (n,) shape and rate of the prior, the latter in examined impressions
 
     Notes
     -----
@@ -95,19 +96,32 @@ def poisson_posterior(
     """
     from scipy.special import gammaincinv
 
-    b = np.broadcast_to(rate, clicks.shape)
-    upper = gammaincinv(shape + clicks, 1 - 1e-9) / (b + exposure)
-    power = min(shape, 1.0)
+    upper = gammaincinv(a + clicks, 1 - 1e-9) / (b + exposure)
+    power = np.minimum(a, 1.0)
 
     def log_density(gamma: FloatArray, rows: slice) -> FloatArray:
-        c, e, base, r = (x[rows, None] for x in (clicks, exposure, background, b))
+        c, e, base, rate = (x[rows, None] for x in (clicks, exposure, background, b))
+        flat = (a - power)[rows, None]
         expected = gamma * e + base
         with np.errstate(divide="ignore", invalid="ignore"):
             likelihood = np.where(c > 0, c * np.log(expected), 0.0)
-        density: FloatArray = likelihood - (r + e) * gamma + (shape - power) * np.log(gamma)
+        density: FloatArray = likelihood - (rate + e) * gamma + flat * np.log(gamma)
         return density
 
     return integrate(log_density, upper, power=power, level=level)
+
+
+def gamma_posterior(
+    clicks: FloatArray, exposure: FloatArray, *, a: FloatArray, b: FloatArray, level: float
+) -> Posterior:
+    """Posterior of γ ~ Gamma(a, b) given C ~ Poisson(γE): Gamma(a + C, b + E)."""
+    from scipy.special import gammaincinv
+
+    shape, rate = a + clicks, b + exposure
+    tail = (1 - level) / 2
+    return Posterior(
+        shape / rate, gammaincinv(shape, tail) / rate, gammaincinv(shape, 1 - tail) / rate
+    )
 
 
 def _grid(left: FloatArray, right: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:

@@ -20,9 +20,14 @@ from labelkit.bias import Propensities
 from labelkit.engine import collect
 from labelkit.errors import LogError
 from labelkit.evidence.bernoulli import bernoulli_posterior, slot_counts
-from labelkit.evidence.placement import PlacementPrior, fit_placement_prior, placement_of
+from labelkit.evidence.placement import (
+    MIDDLES,
+    PlacementPrior,
+    fit_placement_prior,
+    placement_of,
+)
 from labelkit.evidence.prior import GammaPrior, fit_gamma_prior
-from labelkit.evidence.quadrature import Posterior, poisson_posterior
+from labelkit.evidence.quadrature import Posterior, gamma_posterior, poisson_posterior
 from labelkit.evidence.query_prior import QueryPrior, fit_query_prior
 from labelkit.evidence.slots import small_table
 from labelkit.evidence.sums import ExampleSums
@@ -84,8 +89,14 @@ def fit_prior(sums: ExampleSums, prior: PriorChoice) -> Prior:
     seen = Observed.of(sums.over(table))
     new = (nw.col("query") != nw.col("query").shift(1)).fill_null(True)
     query = np.cumsum(table.select(new.alias("new"))["new"].to_numpy().astype(bool)) - 1
-    expected = seen.exposure * placement.means(seen.placement)
-    return fit_query_prior(query, seen.clicks.astype(np.float64), expected, placement)
+    return fit_query_prior(
+        query,
+        seen.clicks.astype(np.float64),
+        seen.exposure,
+        np.exp(MIDDLES[seen.placement]),
+        placement.means(seen.placement),
+        placement,
+    )
 
 
 def add_rates(
@@ -112,32 +123,8 @@ def add_rates(
             "posterior='poisson'."
         )
     table = _with_prior(sums, prior)
-    if posterior == "bernoulli" or sums.has_background:
-        # Cells are sorted by example, and so must be what is put beside them.
-        sums = sums.over(collect(table).sort("query", "item"))
-        table = sums.table
-    if posterior == "bernoulli":
-        rates = _array(table, "prior_rate")
-        result = bernoulli_posterior(
-            slot_counts(log, curve),
-            curve,
-            a=prior.shape,
-            b=np.maximum(rates - prior.shape, 1.0),
-            level=level,
-        )
-        table = _attach(table, result)
-    elif sums.has_background:
-        result = poisson_posterior(
-            sums.array("known_clicks", sums.unit),
-            sums.array("exposure_fp"),
-            sums.array("background_fp"),
-            shape=prior.shape,
-            rate=_array(table, "prior_rate"),
-            level=level,
-        )
-        table = _attach(table, result)
-    else:
-        seen = np.unique(_array(table, "known_clicks"))
+    if posterior == "poisson" and not sums.has_background and not isinstance(prior, QueryPrior):
+        seen = np.unique(sums.array("known_clicks", 1))
         table = table.join(
             small_table(log, _factors(seen, prior.shape, sums.unit, level)),
             on="known_clicks",
@@ -145,6 +132,20 @@ def add_rates(
         )
         denominator = nw.col("exposure_fp") / FIXED_POINT + nw.col("prior_rate")
         table = table.with_columns(mean=(sums.clicks + prior.shape) / denominator)
+        return _widen(table, sums, _quantile(curve, level))
+    # Cells are sorted by example, and so must be what is put beside them.
+    sums = sums.over(collect(table).sort("query", "item"))
+    a, b = sums.array("prior_shape", 1), sums.array("prior_rate", 1)
+    clicks, exposure = sums.array("known_clicks", sums.unit), sums.array("exposure_fp")
+    if posterior == "bernoulli":
+        b = np.maximum(b - a, 1.0)
+        result = bernoulli_posterior(slot_counts(log, curve), curve, a=a, b=b, level=level)
+    elif sums.has_background:
+        background = sums.array("background_fp")
+        result = poisson_posterior(clicks, exposure, background, a=a, b=b, level=level)
+    else:
+        result = gamma_posterior(clicks, exposure, a=a, b=b, level=level)
+    table = _attach(sums.table, result)
     return _widen(table, sums, _quantile(curve, level))
 
 
@@ -163,9 +164,14 @@ def _factors(
 
 
 def _with_prior(sums: ExampleSums, prior: Prior) -> nw.LazyFrame[Any]:
-    """The table with ``prior_rate`` b_e, and under a query prior ``prior_cv``, its error."""
+    """The table with ``prior_shape`` a_e and ``prior_rate`` b_e of each example's prior.
+
+    Under a query prior also with ``prior_cv``, the relative error of its mean.
+    """
     if isinstance(prior, GammaPrior):
-        return sums.table.with_columns(prior_rate=nw.lit(prior.rate))
+        return sums.table.with_columns(
+            prior_shape=nw.lit(prior.shape), prior_rate=nw.lit(prior.rate)
+        )
     seen = Observed.of(sums)
     placement = prior.placement if isinstance(prior, QueryPrior) else prior
     table = collect(sums.table)
@@ -173,8 +179,11 @@ def _with_prior(sums: ExampleSums, prior: Prior) -> nw.LazyFrame[Any]:
     column = nw.new_series("prior_mean", means, backend=table.implementation)
     with_mean = table.with_columns(column).lazy()
     if isinstance(prior, PlacementPrior):
-        return with_mean.with_columns(prior_rate=prior.shape / nw.col("prior_mean"))
-    expected = nw.col("exposure_fp") / FIXED_POINT * nw.col("prior_mean")
+        return with_mean.with_columns(
+            prior_shape=nw.lit(prior.shape), prior_rate=prior.shape / nw.col("prior_mean")
+        )
+    exposure = nw.col("exposure_fp") / FIXED_POINT
+    worth = prior.rate / (exposure + prior.rate)
     clicks = sums.clicks
     if sums.has_background:
         clicks = clicks - nw.col("background_fp") / FIXED_POINT
@@ -182,17 +191,17 @@ def _with_prior(sums: ExampleSums, prior: Prior) -> nw.LazyFrame[Any]:
     # Whole numbers again, so that a query's sum does not depend on the order of its items.
     terms = with_mean.select(
         "query",
-        _fixed(clicks / (expected + prior.shape)).alias("y"),
-        _fixed(expected / (expected + prior.shape)).alias("z"),
+        _fixed(clicks * worth).alias("y"),
+        _fixed(exposure * nw.col("prior_mean") * worth).alias("z"),
     )
     by_query = terms.group_by("query").agg(nw.col("y").sum(), nw.col("z").sum())
-    z = nw.col("z").cast(nw.Float64) / FIXED_POINT * prior.shape + prior.query_shape
-    y = nw.col("y").cast(nw.Float64) / FIXED_POINT * prior.shape + prior.query_shape
+    z = nw.col("z").cast(nw.Float64) / FIXED_POINT + prior.query_shape
+    y = nw.col("y").cast(nw.Float64) / FIXED_POINT + prior.query_shape
     by_query = by_query.select("query", prior_level=y / z, prior_cv=(1 / z).sqrt())
     joined = with_mean.join(by_query, on="query", how="left")
     mean = nw.col("prior_mean") * nw.col("prior_level")
     capped = nw.when(mean > 1).then(nw.lit(1.0)).otherwise(mean)
-    return joined.with_columns(prior_rate=prior.shape / capped)
+    return joined.with_columns(prior_shape=capped * prior.rate, prior_rate=nw.lit(prior.rate))
 
 
 def _attach(table: nw.LazyFrame[Any], result: Posterior) -> nw.LazyFrame[Any]:
@@ -212,7 +221,7 @@ def _widen(table: nw.LazyFrame[Any], sums: ExampleSums, quantile: float) -> nw.L
     """Rates from ``mean``, ``below`` and ``above``, with the uncertainty of what they rest on.
 
     The exposure, and with it log γ, is uncertain by x = q √(Σ_r (Σ_k n_k g_kr)²)/(b + E), and the
-    query's prior mean by x' = q cv b/(b + E); e^x − 1 adds to the posterior's own distance in
+    query's prior mean by x' = q cv a/(a + C); e^x − 1 adds to the posterior's own distance in
     squares.
     """
     prior_rate = nw.col("prior_rate")
@@ -221,7 +230,8 @@ def _widen(table: nw.LazyFrame[Any], sums: ExampleSums, quantile: float) -> nw.L
         nw.col(f"error_{r}_fp") / FIXED_POINT / denominator * quantile for r in range(sums.n_errors)
     ]
     if "prior_cv" in table.collect_schema().names():
-        errors.append(nw.col("prior_cv") * prior_rate / denominator * quantile)
+        a = nw.col("prior_shape")
+        errors.append(nw.col("prior_cv") * a / (a + sums.clicks) * quantile)
     mean, below, above = nw.col("mean"), nw.col("below"), nw.col("above")
     if errors:
         x = reduce(lambda a, b: a + b, (error * error for error in errors)).sqrt()
@@ -243,11 +253,6 @@ def _widen(table: nw.LazyFrame[Any], sums: ExampleSums, quantile: float) -> nw.L
 
 def _fixed(value: nw.Expr) -> nw.Expr:
     return (value * FIXED_POINT).round(0).cast(nw.Int64)
-
-
-def _array(table: nw.LazyFrame[Any], name: str) -> FloatArray:
-    values: FloatArray = collect(table.select(name))[name].to_numpy().astype(np.float64)
-    return values
 
 
 def _quantile(curve: Propensities, level: float) -> float:
