@@ -8,7 +8,7 @@ the future enters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias, TypeGuard
 from zoneinfo import ZoneInfo
@@ -20,7 +20,8 @@ from labelkit.bias import Propensities
 from labelkit.engine import NativeFrame, collect, lazy, to_polars_lazy
 from labelkit.errors import LogError
 from labelkit.logs import InteractionLog
-from labelkit.logs.cells import CELL, fixed_point, sum_cells
+from labelkit.logs.cells import CELL, fixed_point
+from labelkit.logs.part import part_of
 
 # A time like the log's own: a date-time, or seconds since 1970.
 Moment: TypeAlias = "datetime | date | float"
@@ -32,6 +33,7 @@ MICROSECOND = 1_000_000
 UNIT = 2**10
 STEPS = 8
 AS_OF = "__as_of__"
+_EMPTY = "The log has no impression in the period before as_of: look at its times and at as_of."
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def known_at(
         frame = forget_later(frame, nw.lit(limit), dtype, log.columns)
     if window is not None:
         frame = frame.filter(in_window(nw.lit(limit), dtype, window))
-    return restricted(log, frame, f"before {as_of}" if as_of is not None else "in the window")
+    return part_of(log, frame, nothing_left=_EMPTY)
 
 
 def in_window(limit: nw.Expr, dtype: nw.dtypes.DType, window: Span) -> nw.Expr:
@@ -193,25 +195,6 @@ def _unless(late: nw.Expr, value: nw.Expr, instead: nw.Expr) -> nw.Expr:
     return nw.when(late).then(instead).otherwise(value)
 
 
-def restricted(log: InteractionLog, frame: nw.LazyFrame[Any], what: str) -> InteractionLog:
-    """The same log over other rows, with its sums and its summary made anew."""
-    cells = sum_cells(frame, log.columns)
-    if not len(cells):
-        raise LogError(f"The log has no impression {what}: look at its times and at the period.")
-    if cells.implementation != log.cells.implementation:
-        cells = collect(cells.lazy().collect(log.cells.implementation))
-    shorter = replace(log, frame=frame, cells=cells)
-    summary = replace(
-        log.summary,
-        n_impressions=int(cells["impressions"].sum()),
-        n_clicks=int(cells["clicks"].sum()),
-        n_positions=int(cells["position"].n_unique()),
-        n_examples=shorter.counts.n_examples,
-        n_queries=shorter.counts.n_queries,
-    )
-    return replace(shorter, summary=summary)
-
-
 def known_at_each(
     log: InteractionLog, times: NativeFrame, *, window: Span | None = None
 ) -> tuple[InteractionLog, Any]:
@@ -245,7 +228,7 @@ def known_at_each(
     frame = forget_later(frame, limit, dtype, log.columns)
     if window is not None:
         frame = frame.filter(in_window(limit, dtype, window))
-    return restricted(log, frame, "before the examples' own times"), table[AS_OF].min()
+    return part_of(log, frame, nothing_left=_EMPTY), table[AS_OF].min()
 
 
 def join_rows(

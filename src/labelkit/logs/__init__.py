@@ -11,6 +11,7 @@ from labelkit.logs.schema import COLUMNS, Column  # isort: skip — in the order
 from labelkit.logs.read import read_log  # isort: skip
 from labelkit.logs.log import InteractionLog, LogSummary  # isort: skip
 from labelkit.logs.counts import PositionCounts  # isort: skip
+from labelkit.logs.traffic import BotRules, Excluded, count_once, exclude, find_bots  # isort: skip
 
 if TYPE_CHECKING:
     from labelkit.logs.simulator import (
@@ -25,15 +26,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "BotRules",
     "Catalogue",
     "ClickModel",
     "Column",
+    "Excluded",
     "InteractionLog",
     "LogSummary",
     "PositionCounts",
     "Ranker",
     "SimulatedLog",
     "Truth",
+    "count_once",
+    "exclude",
+    "find_bots",
     "read_log",
     "simulate",
     "simulate_to_parquet",
