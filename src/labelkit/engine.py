@@ -73,6 +73,16 @@ def to_polars_lazy(frame: Frame) -> pl.LazyFrame:
     return eager.to_polars().lazy()
 
 
+def to_polars_in_memory(frame: Frame) -> pl.LazyFrame:
+    """The same, held in memory unless Polars itself reads it: DuckDB serves one reader at a time,
+    and a plan that looks at its rows twice has two.
+    """
+    rows = to_polars_lazy(frame)
+    if frame.implementation.is_polars():
+        return rows
+    return rows.collect(engine="streaming").lazy()
+
+
 def count_repeated_rows(rows: pl.LazyFrame, page: list[str], place: list[str], rank: str) -> int:
     """How many rows repeat an earlier row in the columns ``page``, ``place`` and ``rank``.
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 # Points of the grid that finds where a posterior lies, and of the one that integrates it there.
-COARSE, FINE = 64, 128
-# Where the density is below e^−20 of its peak nothing that a 95 % interval sees is left.
-NEGLIGIBLE = 20.0
+COARSE, FINE = 64, 160
+# Where the density is below e^−15 of its peak nothing that a 95 % interval sees is left.
+NEGLIGIBLE = 15.0
 CHUNK = 16_384
 
 

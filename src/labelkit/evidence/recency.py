@@ -17,7 +17,7 @@ import narwhals as nw
 import numpy as np
 
 from labelkit.bias import Propensities
-from labelkit.engine import NativeFrame, collect, lazy, to_polars_lazy
+from labelkit.engine import NativeFrame, collect, lazy, to_polars_in_memory
 from labelkit.errors import LogError
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import CELL, fixed_point
@@ -237,7 +237,7 @@ def join_rows(
     """Join a small table to the log's rows, in their engine where it takes tables in memory."""
     kind = frame.implementation
     if not (kind.is_pandas_like() or kind.is_pyarrow() or kind.is_polars()):
-        frame, kind = lazy(to_polars_lazy(frame)), nw.Implementation.POLARS
+        frame, kind = lazy(to_polars_in_memory(frame)), nw.Implementation.POLARS
     other = table if table.implementation == kind else table.lazy().collect(kind)
     return frame.join(other.lazy(), on=on, how=how)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import narwhals as nw
 
-from labelkit.engine import lazy, to_polars_lazy
+from labelkit.engine import lazy, to_polars_in_memory
 from labelkit.evidence.people import join_counts
 from labelkit.evidence.recency import MICROSECOND
 from labelkit.logs import InteractionLog
@@ -40,7 +40,8 @@ def add_reformulated(
     """
     import polars as pl
 
-    rows = to_polars_lazy(log.frame)
+    used = ("session", "query", "page", "item", "timestamp", "clicked", "dwell")
+    rows = to_polars_in_memory(log.frame.select(*(c for c in used if c in log.columns)))
     time = pl.col("timestamp")
     kind = log.frame.collect_schema()["timestamp"]
     if kind.is_numeric():

@@ -99,7 +99,14 @@ def join_slots(
         columns["offset_fp"] = _fixed(background * weight, FIXED_POINT // unit)
     for r, error in enumerate(error_directions(curve).T):
         columns[f"error_{r}_fp"] = _fixed(error, FIXED_POINT // unit)
-    small = small_table(log, {**curve.slots(), **columns})
+    slots = curve.slots()
+    labels = [name for name in curve.context if slots[name].dtype.kind in "OU"]
+    if labels:
+        # Engines have several types for text, and join only like with like.
+        cells = cells.with_columns(nw.col(*labels).cast(nw.String))
+    small = small_table(log, {**slots, **columns})
+    if labels:
+        small = small.with_columns(nw.col(*labels).cast(nw.String))
     joined = cells.join(small, on=list(curve.keys), how="left")
     if not curve.context and np.isin(log.counts.positions, curve.positions).all():
         return joined

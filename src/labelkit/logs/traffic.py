@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals as nw
 
-from labelkit.engine import NativeFrame, collect, lazy, to_native_like, to_polars_lazy
+from labelkit.engine import (
+    NativeFrame,
+    collect,
+    lazy,
+    to_native_like,
+    to_polars_in_memory,
+    to_polars_lazy,
+)
 from labelkit.errors import LogError
 from labelkit.logs.log import InteractionLog
 from labelkit.logs.part import part_of
@@ -104,11 +111,12 @@ def find_bots(
     rows = to_polars_lazy(log.frame).filter(pl.col(name).is_not_null())
     page = _page(log)
     clicked = (pl.col("clicked") == 1).cast(pl.Int64)
-    pages = rows.group_by(dict.fromkeys([name, *page])).agg(
+    grouped = rows.group_by(list(dict.fromkeys([name, *page]))).agg(
         n=pl.len().cast(pl.Int64),
         c=clicked.sum(),
         **({"t": _microseconds(log).min()} if "timestamp" in log.columns else {}),
     )
+    pages = grouped.collect(engine="streaming").lazy()
     facts = pages.group_by(name).agg(
         n_impressions=pl.col("n").sum(),
         n_clicks=pl.col("c").sum(),
@@ -178,9 +186,10 @@ def exclude(
         listed: list[Any] = list(ids)
     else:
         listed = collect(lazy(ids))["id"].to_list()
-    kind = to_polars_lazy(log.frame).select(name).collect_schema()[name]
+    rows = to_polars_in_memory(log.frame)
+    kind = rows.collect_schema()[name]
     unwanted = pl.LazyFrame({name: pl.Series(listed, dtype=kind)}).unique()
-    rows = to_polars_lazy(log.frame).join(unwanted, on=name, how="anti", maintain_order="left")
+    rows = rows.join(unwanted, on=name, how="anti", maintain_order="left")
     return _without(log, rows, n_ids=len(set(listed)))
 
 
