@@ -81,6 +81,7 @@ def test_every_sum_equals_a_plain_group_by(
         if left.dtype.is_float():
             # Sums are kept as multiples of 2⁻³² (dwell: milliseconds).
             tolerance = 1e-3 if name.startswith("dwell") else 1e-5
+            assert left.is_null().to_list() == right.is_null().to_list(), name
             np.testing.assert_allclose(
                 left.to_numpy(), right.to_numpy(), rtol=tolerance, err_msg=name
             )

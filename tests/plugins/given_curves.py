@@ -22,7 +22,11 @@ ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {
 
 def collected(native: Any) -> pl.DataFrame:
     """A result of any engine as a sorted Polars frame."""
-    frame = nw.from_native(native).lazy().collect().to_polars()
+    narwhal = nw.from_native(native)
+    frame = narwhal.lazy().collect().to_polars()
+    if narwhal.implementation.is_pandas():
+        # pandas has no other way to say that a number is missing.
+        frame = frame.fill_nan(None)
     return frame.sort("query", "item")
 
 

@@ -177,7 +177,7 @@ def _bin(
 ) -> nw.DataFrame[Any]:
     """Clicks and conversions per example and bin of age, sorted."""
     width = span * MICROSECOND / N_BINS
-    young = (nw.col("age_us") / width).floor()
+    young = (nw.col("age_us") * (1 / width)).floor()
     age = nw.when(young < N_BINS).then(young).otherwise(nw.lit(float(N_BINS))).cast(nw.Int64)
     came = nw.col("came")
     if bounded:
@@ -199,9 +199,9 @@ def _delays(clicks: nw.LazyFrame[Any], span: float) -> tuple[IntArray, IntArray,
     """Bins of delay and of age over converted clicks, and how many there are of each pair."""
     width = span * MICROSECOND / N_BINS
     known = clicks.filter((nw.col("came") == 1) & ~nw.col("delay_us").is_null())
-    young = (nw.col("age_us") / width).floor()
+    young = (nw.col("age_us") * (1 / width)).floor()
     rows = known.filter(nw.col("delay_us") <= span * MICROSECOND).select(
-        (nw.col("delay_us") / width).floor().cast(nw.Int64).alias("delay"),
+        (nw.col("delay_us") * (1 / width)).floor().cast(nw.Int64).alias("delay"),
         nw.when(young < N_BINS)
         .then(young)
         .otherwise(nw.lit(float(N_BINS)))

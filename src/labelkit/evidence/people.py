@@ -7,6 +7,7 @@ from typing import Any
 
 import narwhals as nw
 
+from labelkit.engine import move
 from labelkit.logs import InteractionLog
 
 SOURCE = {"users": "user", "sessions": "session"}
@@ -52,5 +53,5 @@ def join_examples(
     """Join columns per example, made in the engine of the rows or in Polars."""
     if other.implementation != table.implementation:
         # The log stays in its engine; what comes back is one row per example.
-        other = other.collect(log.cells.implementation).lazy()
+        other = move(other, log.cells, keys=["query", "item"])
     return table.join(other, on=["query", "item"], how="left")

@@ -236,10 +236,8 @@ def _widen(table: nw.LazyFrame[Any], sums: ExampleSums, quantile: float) -> nw.L
     if errors:
         x = reduce(lambda a, b: a + b, (error * error for error in errors)).sqrt()
         table = table.with_columns(x=x)
-        # e^x − 1 by its series: engines agree on products, not on powers. Five terms are right
-        # to a thousandth up to x = 1, where nothing is known anyway.
         x = nw.col("x")
-        table = table.with_columns(r=x * (1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5)))))
+        table = table.with_columns(r=_expm1(x))
         r = nw.col("r")
         below = (below * below + r * r).sqrt()
         # With next to no clicks the mean of the posterior can exceed its upper quantile.
@@ -249,6 +247,18 @@ def _widen(table: nw.LazyFrame[Any], sums: ExampleSums, quantile: float) -> nw.L
         nw.when(rate > 1).then(nw.lit(1.0)).otherwise(rate).alias(name)
         for name, rate in rates.items()
     )
+
+
+def _expm1(x: nw.Expr) -> nw.Expr:
+    """e^x − 1 by its series: engines agree on products, not on powers, nor on quotients by a
+    constant, which Polars turns into products.
+
+    Five terms are right to a thousandth up to x = 1, where nothing is known anyway.
+    """
+    series: nw.Expr = nw.lit(1.0)
+    for n in (5, 4, 3, 2):
+        series = 1 + x * (1 / n) * series
+    return x * series
 
 
 def _fixed(value: nw.Expr) -> nw.Expr:

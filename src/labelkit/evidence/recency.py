@@ -17,7 +17,7 @@ import narwhals as nw
 import numpy as np
 
 from labelkit.bias import Propensities
-from labelkit.engine import NativeFrame, collect, lazy, to_polars_in_memory
+from labelkit.engine import NativeFrame, collect, lazy, move, to_polars_in_memory
 from labelkit.errors import LogError
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import CELL, fixed_point
@@ -238,8 +238,7 @@ def join_rows(
     kind = frame.implementation
     if not (kind.is_pandas_like() or kind.is_pyarrow() or kind.is_polars()):
         frame, kind = lazy(to_polars_in_memory(frame)), nw.Implementation.POLARS
-    other = table if table.implementation == kind else table.lazy().collect(kind)
-    return frame.join(other.lazy(), on=on, how=how)
+    return frame.join(move(table, frame, keys=on), on=on, how=how)
 
 
 def decayed_cells(log: InteractionLog, curve: Propensities, decay: Decay) -> nw.DataFrame[Any]:
@@ -287,7 +286,7 @@ def _weight(age: nw.Expr, half_life_s: float) -> nw.Expr:
     n_steps = STEPS * 11
     fraction = [round(UNIT * 2 ** (-(j + 0.5) / STEPS)) for j in range(n_steps)]
     weight: nw.Expr = nw.lit(0)
-    steps = age / step
+    steps = age * (1 / step)
     # From the oldest to the youngest: the last condition that holds is the one that counts.
     for j in reversed(range(n_steps)):
         weight = nw.when(steps < j + 1).then(nw.lit(fraction[j])).otherwise(weight)

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelkit.bias import PositionBias, Propensities, curve_of
-from labelkit.engine import NativeFrame, collect, lazy, to_native_like
+from labelkit.engine import NativeFrame, collect, lazy, move, to_native_like
 from labelkit.errors import LogError
 from labelkit.evidence.sums import sum_examples
 from labelkit.logs import InteractionLog
@@ -194,8 +194,7 @@ def _features(
             f"{', '.join(map(repr, first))}). Keep one row per key."
         )
     given = given.select(*keys, *(nw.col(name).cast(nw.Float64) for name in chosen))
-    if given.implementation != table.implementation:
-        given = collect(given.lazy().collect(table.implementation))
+    given = collect(move(given, table, keys=keys))
     own = table.select(*KEYS)
     reached = own.join(given.select(*keys), on=keys, how="semi")
     if len(reached) < len(own):

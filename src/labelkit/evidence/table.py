@@ -113,7 +113,7 @@ def evidence(
         background = nw.col("background_fp") / FIXED_POINT if curve.has_background else nw.lit(0.0)
         table = table.with_columns(background=background)
     if "dwell_mean" in wanted:
-        table = table.with_columns(dwell_mean=nw.col("dwell_ms") / nw.col("dwell_n") / 1000)
+        table = table.with_columns(dwell_mean=_mean_dwell())
     if names := [name for name in wanted if name in DWELL_BY_QUERY]:
         table = add_dwell_by_query(table, log, names)
     if CONVERSION_RATES & set(wanted):
@@ -137,6 +137,13 @@ def evidence(
         table = add_reformulated(table, log)
     native: NativeFrame = table.select("query", "item", *wanted).to_native()
     return native
+
+
+def _mean_dwell() -> nw.Expr:
+    # Null where no dwell is known: 0/0 would be NaN, which Polars holds to be greater than any
+    # threshold. And no division by a constant, which Polars turns into a product.
+    n = nw.col("dwell_n")
+    return nw.when(n > 0).then(nw.col("dwell_ms") / (n * 1000))
 
 
 def gamma_prior(log: InteractionLog, curve: Propensities) -> GammaPrior:
