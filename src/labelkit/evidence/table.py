@@ -35,6 +35,8 @@ from labelkit.evidence.sums import sum_examples
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import FIXED_POINT
 
+NOT_FOR_EACH = CONVERSION_RATES | DWELL_BY_QUERY
+
 
 def evidence(
     log: InteractionLog,
@@ -95,6 +97,12 @@ def evidence(
     wanted = chosen(columns, log)
     seen = _look(log, as_of, window, half_life, prior)
     log = seen.log
+    if seen.each and (names := sorted(NOT_FOR_EACH & set(wanted))):
+        raise LogError(
+            f"Evidence column {names[0]!r} is held against other examples, which have times of "
+            "their own: with one as_of per example it would look into the future. Ask for it with "
+            "one as_of for all."
+        )
 
     sums = sum_examples(log, curve, clip=clip, decay=seen.decay)
     if RATES & set(wanted):
@@ -163,11 +171,13 @@ class _Look:
     prior_log : from which the prior is fitted; with a time per example, the part that is known at
         the earliest of them
     limit : the one time at which it is looked at; None if there is none, or one per example
+    each : whether there is one per example
     """
 
     log: InteractionLog
     prior_log: InteractionLog
     limit: Any = None
+    each: bool = False
     decay: Decay | None = None
 
 
@@ -185,15 +195,15 @@ def _look(
     if as_of is None or is_moment(as_of):
         limit = last_time(log) if as_of is None else moment(as_of, dtype)
         seen = known_at(log, as_of, window=window)
-        return _Look(seen, seen, limit, None if half is None else Decay(half, limit))
+        return _Look(seen, seen, limit, decay=None if half is None else Decay(half, limit))
     seen, earliest = known_at_each(log, as_of, window=window)
     decay = None if half is None else Decay(half)
     if not isinstance(prior, str):
-        return _Look(seen, seen, None, decay)
+        return _Look(seen, seen, None, True, decay)
     if prior == "query":
         raise LogError(
             "prior='query' would tell an example what came after its own as_of, through the other "
             "items of its query. Use prior='global', or fit a QueryPrior on earlier data."
         )
     # One prior for all must come from before the first of them.
-    return _Look(seen, known_at(log, earliest), None, decay)
+    return _Look(seen, known_at(log, earliest), None, True, decay)
