@@ -65,7 +65,7 @@ def of(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000), n_later=st.integers(1, 30), query=st.booleans())
 def test_what_comes_after_as_of_changes_nothing(seed: int, n_later: int, query: bool) -> None:
     """Every column that there is, with rows added after the time that is asked about."""
@@ -82,7 +82,7 @@ def test_what_comes_after_as_of_changes_nothing(seed: int, n_later: int, query: 
     assert alone.equals(both)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000))
 def test_each_example_sees_only_what_came_before_its_own_time(seed: int) -> None:
     frame = rows(seed, 80, 0.0, 80 * HOUR)

@@ -31,7 +31,7 @@ Delay = Literal["exponential", "kaplan_meier"]
 
 # Ages and delays are told apart to a 400th of the longest.
 N_BINS = 400
-N_BOOTSTRAP = 100
+N_BOOTSTRAP = 50
 FEWEST_DELAYS = 10
 NAMES = ("conversion_rate", "conversion_low", "conversion_high")
 
