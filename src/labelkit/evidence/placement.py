@@ -72,7 +72,10 @@ def placement_of(exposure: FloatArray, impressions: FloatArray) -> IntArray:
 
 
 def fit_placement_prior(
-    clicks: IntArray, exposure: FloatArray, placement: IntArray
+    clicks: IntArray,
+    exposure: FloatArray,
+    placement: IntArray,
+    background: FloatArray | None = None,
 ) -> PlacementPrior:
     """Regression for the mean, second moments for the shape.
 
@@ -81,6 +84,8 @@ def fit_placement_prior(
     clicks : (n,) C_e ≥ 0, whole
     exposure : (n,) E_e, in examined impressions; examples without exposure do not count
     placement : (n,) bin of ρ_e
+    background : (n,) B_e, clicks that owe nothing to the example; they are taken off as they are,
+        below zero too, since cutting at zero would raise the mean
 
     Notes
     -----
@@ -91,19 +96,29 @@ def fit_placement_prior(
     Beta(a, b), the same mass near 0, and somewhat more above.
     """
     seen = exposure > LOWEST_EXPOSURE
-    bins = np.rint(np.log(exposure[seen]) / BIN_WIDTH).astype(np.int64)
-    size = len(MIDDLES)
-    (count, code), weight = count_pairs(clicks[seen], bins * size + placement[seen])
-    c: FloatArray = count.astype(np.float64)
-    e, where = np.exp((code // size) * BIN_WIDTH), code % size
-    if not c.sum():
+    if background is None:
+        bins = np.rint(np.log(exposure[seen]) / BIN_WIDTH).astype(np.int64)
+        size = len(MIDDLES)
+        (count, code), weight = count_pairs(clicks[seen], bins * size + placement[seen])
+        e, where = np.exp((code // size) * BIN_WIDTH), code % size
+        base = np.zeros(len(e))
+    else:
+        # One order, whatever that of the rows, so that sums are the same to the last bit.
+        order = np.lexsort((background[seen], exposure[seen], placement[seen], clicks[seen]))
+        count, e, where, base = (
+            values[seen][order] for values in (clicks, exposure, placement, background)
+        )
+        weight = np.ones(len(e))
+    total: FloatArray = count.astype(np.float64)
+    c = total - base
+    if not weight @ c > 0:
         return PlacementPrior(1.0, float(np.log(0.5 / max(float(weight @ e), 1.0))), 0.0)
     x = MIDDLES[where]
     beta = _regress(c, e, x, weight)
     m = np.minimum(np.exp(beta[0] + beta[1] * x), 1.0)
     # A prior must not outweigh every example's own data beyond reason.
     largest = min(SHAPES[1], max(10 * float(e.max()) * float(weight @ m / weight.sum()), 1.0))
-    shape = _shape(c, e, m, np.exp(x), weight, largest)
+    shape = _shape(c * c - total, e, m, np.exp(x), weight, largest)
     return PlacementPrior(shape, float(beta[0]), float(beta[1]))
 
 
@@ -125,17 +140,27 @@ def _regress(c: FloatArray, e: FloatArray, x: FloatArray, weight: FloatArray) ->
 
 
 def _shape(
-    c: FloatArray, e: FloatArray, m: FloatArray, rho: FloatArray, weight: FloatArray, largest: float
+    pairs: FloatArray,
+    e: FloatArray,
+    m: FloatArray,
+    rho: FloatArray,
+    weight: FloatArray,
+    largest: float,
 ) -> float:
-    """a at which Σ w C(C − 1) is what Beta(a, a/m − a) expects of it."""
+    """a at which Σ w C(C − 1) is what Beta(a, a/m − a) expects of it.
+
+    Parameters
+    ----------
+    pairs : (n,) (C − B)² − C, which is C(C − 1) without a background
+    """
     from scipy.optimize import brentq
 
     w = weight / (1 + e * m) ** 2
-    seen = float(w @ (c * (c - 1)))
-    pairs = w * np.maximum(e * e - rho * e, 0.0) * m * m
+    seen = float(w @ pairs)
+    chances = w * np.maximum(e * e - rho * e, 0.0) * m * m
 
     def excess(log_a: float) -> float:
-        return float(pairs @ (1 + (1 - m) / (np.exp(log_a) + m))) - seen
+        return float(chances @ (1 + (1 - m) / (np.exp(log_a) + m))) - seen
 
     low, high = float(np.log(SHAPES[0])), float(np.log(largest))
     if excess(low) <= 0:

@@ -46,24 +46,32 @@ class Observed:
 
     ::
 
-        clicks     whole clicks at known slots, those of the background taken off
+        clicks     whole clicks at known slots
         exposure   E_e
         placement  bin of ρ_e = E_e/n_e
+        background B_e; None where slots draw no clicks of their own
     """
 
     clicks: npt.NDArray[np.int64]
     exposure: FloatArray
     placement: npt.NDArray[np.int64]
+    background: FloatArray | None = None
 
     @classmethod
     def of(cls, sums: ExampleSums) -> Observed:
         # Under a half-life clicks are parts of clicks, and the moments of trials would not hold.
         clicks = sums.array("known_clicks", sums.unit)
-        if sums.has_background:
-            clicks = np.maximum(clicks - sums.array("background_fp"), 0)
+        background = sums.array("background_fp") if sums.has_background else None
         exposure = sums.array("exposure_fp")
         placement = placement_of(exposure, sums.array("shown", sums.unit))
-        return cls(np.rint(clicks).astype(np.int64), exposure, placement)
+        return cls(np.rint(clicks).astype(np.int64), exposure, placement, background)
+
+    @property
+    def own_clicks(self) -> FloatArray:
+        """Clicks less those of the background, (n_examples,), not below zero."""
+        base = 0.0 if self.background is None else self.background
+        own: FloatArray = np.rint(np.maximum(self.clicks - base, 0.0))
+        return own
 
 
 def fit_prior(sums: ExampleSums, prior: PriorChoice) -> Prior:
@@ -80,8 +88,8 @@ def fit_prior(sums: ExampleSums, prior: PriorChoice) -> Prior:
         raise LogError(f"prior is 'placement', 'global', 'query' or a fitted prior, not {prior!r}.")
     seen = Observed.of(sums)
     if prior == "global":
-        return fit_gamma_prior(seen.clicks.astype(np.float64), seen.exposure)
-    placement = fit_placement_prior(seen.clicks, seen.exposure, seen.placement)
+        return fit_gamma_prior(seen.own_clicks, seen.exposure)
+    placement = fit_placement_prior(seen.clicks, seen.exposure, seen.placement, seen.background)
     if prior == "placement":
         return placement
     # Sums over a query run in the order of its items, whatever that of the rows.
@@ -91,7 +99,7 @@ def fit_prior(sums: ExampleSums, prior: PriorChoice) -> Prior:
     query = np.cumsum(table.select(new.alias("new"))["new"].to_numpy().astype(bool)) - 1
     return fit_query_prior(
         query,
-        seen.clicks.astype(np.float64),
+        seen.own_clicks,
         seen.exposure,
         np.exp(MIDDLES[seen.placement]),
         placement.means(seen.placement),
