@@ -7,8 +7,6 @@ It must never loop over rows.
 
 from __future__ import annotations
 
-import functools
-import operator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import narwhals as nw
@@ -99,47 +97,3 @@ def to_polars_in_memory(frame: Frame) -> pl.LazyFrame:
     if frame.implementation.is_polars():
         return rows
     return rows.collect(engine="streaming").lazy()
-
-
-def count_repeated_rows(rows: pl.LazyFrame, page: list[str], place: list[str], rank: str) -> int:
-    """How many rows repeat an earlier row in the columns ``page``, ``place`` and ``rank``.
-
-    A table written page by page proves itself free of repeats. Otherwise rows are compared by
-    their 64-bit hashes, and only if two hashes meet are they grouped.
-    """
-    import polars as pl
-
-    if written_by_page(rows, page, rank):
-        return 0
-    columns = [*page, *place, rank]
-    hashes = _hashes(rows, columns)
-    if hashes.n_unique() == len(hashes):
-        return 0
-    groups = rows.group_by(columns).agg(pl.len().alias("n")).filter(pl.col("n") > 1)
-    repeated = groups.select((pl.col("n") - 1).sum()).collect(engine="streaming")
-    return int(repeated.item() or 0)
-
-
-def written_by_page(rows: pl.LazyFrame, page: list[str], rank: str) -> bool:
-    """Whether each page stands in one piece, in the order of ``rank``, which rises strictly.
-
-    It costs a comparison with the row above and a hash per page. A chance meeting of two hashes
-    can only turn a yes into a no.
-    """
-    import polars as pl
-
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in page)
-    falls = same & (pl.col(rank) <= pl.col(rank).shift(1))
-    if rows.select(falls.any()).collect(engine="streaming").item():
-        return False
-    starts = rows.select(*page, same.fill_null(False).alias("__same__"))
-    runs = _hashes(starts.filter(~pl.col("__same__")), page)
-    return bool(runs.n_unique() == len(runs))
-
-
-def _hashes(rows: pl.LazyFrame, columns: list[str]) -> pl.Series:
-    import polars as pl
-
-    parts = (pl.col(name).hash(seed) for seed, name in enumerate(columns))
-    both = functools.reduce(operator.xor, parts)
-    return rows.select(both).collect(engine="streaming").to_series()

@@ -41,6 +41,7 @@ paths = ["a/*.csv", "b.csv"]
 engine = "duckdb"
 on_bad_rows = "quarantine"
 position_offset = 1
+timestamp_unit = "ms"
 [log.columns]
 query = "q id"
 [labels]
@@ -77,6 +78,7 @@ seed = 5
     )
     assert config.log.engine == "duckdb"
     assert config.log.position_offset == 1
+    assert config.log.timestamp_unit == "ms"
     assert dict(config.log.columns) == {"query": "q id"}
     assert config.labels.names == ("no", "maybe", "yes")
     assert config.lfs.modules == ("rules.first", "rules.second")

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from labelkit.errors import LFError, ProjectError, RoundError, RowFunctionWarning
+from labelkit.errors import LFError, LogError, ProjectError, RoundError, RowFunctionWarning
 from labelkit.files import sha256
 from labelkit.project import Project
 
@@ -91,6 +91,16 @@ def test_duckdb_reads_the_log_to_the_same_labels(small_project):
     assert (one["p_1"] - other["p_1"]).abs().max() < 1e-9
 
 
+def test_a_log_whose_clock_counts_milliseconds_is_read_once_said(small_project):
+    path = small_project.path / "log.parquet"
+    log = pl.read_parquet(path).with_columns(pl.col("timestamp").dt.epoch("ms"))
+    log.write_parquet(path)
+    with pytest.raises(LogError, match=r"in the future .* timestamp_unit = 'ms'"):
+        Project(small_project.path).label()
+    small_project.replace("[log]\n", '[log]\ntimestamp_unit = "ms"\n')
+    assert Project(small_project.path).label().manifest.counts.n_impressions == len(log)
+
+
 def test_a_row_function_may_read_any_column_and_says_what_it_costs(small_project):
     path = small_project.path / "labeling_functions" / "rows.py"
     path.write_text(
@@ -157,8 +167,8 @@ def test_a_password_in_the_ledgers_address_is_in_no_file_of_a_run(small_project,
     # No PostgreSQL server runs at that address; what is tested is what the run writes down.
     monkeypatch.setattr(Project, "_has_ledger", lambda _: False)
     run = project.label()
-    for path in run.path.iterdir():
-        assert b"hunter2" not in path.read_bytes()
+    for path in run.path.rglob("*"):
+        assert path.is_dir() or b"hunter2" not in path.read_bytes()
     config = json.loads((run.path / "manifest.json").read_text(encoding="utf-8"))["config"]
     assert config["rounds"]["ledger"] == "postgresql://ann:***@db.example.org/rounds"
 

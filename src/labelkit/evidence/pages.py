@@ -11,25 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from labelkit.engine import lazy, to_polars_lazy, written_by_page
+from labelkit.engine import lazy, to_polars_lazy
 from labelkit.evidence.people import join_counts
 from labelkit.logs import InteractionLog
+from labelkit.logs.schema import page_columns
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def page_key(log: InteractionLog) -> list[str]:
-    """The columns that name a page."""
-    return ["page" if "page" in log.columns else "session", "query"]
-
-
 def add_skips(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any]:
     """Skip-above (Joachims 2002): shown unclicked above the lowest click of the same page."""
-    by = page_key(log)
-    rows = to_polars_lazy(log.frame) if log.frame.implementation.is_polars() else None
-    if rows is not None and written_by_page(rows, by, "position"):
-        skipped = _skips_by_order(rows, by)
+    by = list(page_columns(log.columns))
+    if log.in_page_order and log.frame.implementation.is_polars():
+        skipped = _skips_by_order(to_polars_lazy(log.frame), by)
     else:
         skipped = _skips_by_join(log.frame, by)
     counted = skipped.group_by("query", "item").agg(nw.len().alias("skips"))
@@ -71,7 +66,7 @@ def last_clicks(log: InteractionLog) -> nw.LazyFrame[Any]:
 
     Of clicks at the same time, the lowest; of an item listed twice at one place, all.
     """
-    by = page_key(log)
+    by = list(page_columns(log.columns))
     order = [*(["click_time"] if "click_time" in log.columns else []), "position"]
     clicks = log.frame.filter(nw.col("clicked") == 1).select(*by, "item", *order)
     for name in order:

@@ -12,8 +12,9 @@ import narwhals as nw
 
 from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LogError
-from labelkit.evidence.pages import last_clicks, page_key
+from labelkit.evidence.pages import last_clicks
 from labelkit.logs import InteractionLog
+from labelkit.logs.schema import page_columns
 
 PairKind = Literal[
     "click_over_skip_above",
@@ -62,7 +63,7 @@ def preference_pairs(
             "Preferences are between items of one page, and the log does not say which rows are "
             "of one: map 'page' or 'session'."
         )
-    by = page_key(log)
+    by = list(page_columns(log.columns))
     if kind == "last_click_over_skip_above":
         winners = last_clicks(log)
     else:

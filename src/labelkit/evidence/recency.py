@@ -228,7 +228,8 @@ def known_at_each(
     frame = forget_later(frame, limit, dtype, log.columns)
     if window is not None:
         frame = frame.filter(in_window(limit, dtype, window))
-    return part_of(log, frame, nothing_left=_EMPTY), table[AS_OF].min()
+    part = part_of(log, frame, nothing_left=_EMPTY, keeps_order=False)
+    return part, table[AS_OF].min()
 
 
 def join_rows(

@@ -6,7 +6,9 @@ seconds become milliseconds and probabilities 32-bit fixed point.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import narwhals as nw
 
@@ -14,7 +16,10 @@ from labelkit.engine import collect
 
 FIXED_POINT = 2**32
 CELL = ("query", "item", "position")
-NOT_COUNTED = ("dwell_max", "dwell_min", "first_seen", "last_seen")
+# Lowest and highest value of each column of ``CELL``.
+Ranges: TypeAlias = "tuple[tuple[int, int], ...]"
+# Two counts share one 64-bit sum: clicks in its lower half, impressions above.
+HALF = 2**32
 
 
 def fixed_point(values: nw.Expr) -> nw.Expr:
@@ -27,18 +32,63 @@ def _whole(values: nw.Expr) -> nw.Expr:
     return values.fill_null(0).round(0).cast(nw.Int64)
 
 
+@dataclass(frozen=True)
+class PackedCell:
+    """The three columns of ``CELL`` as one whole number that sorts as they do.
+
+    Grouping by one 64-bit number takes half the time of grouping by three columns.
+    """
+
+    ranges: Ranges
+
+    @classmethod
+    def of(cls, ranges: Ranges | None) -> PackedCell | None:
+        """None where the ids do not fit into one number, as hashes do not."""
+        if ranges is None or any(abs(end) >= 2**62 for pair in ranges for end in pair):
+            return None
+        return cls(ranges) if math.prod(high - low + 1 for low, high in ranges) < 2**62 else None
+
+    def pack(self) -> nw.Expr:
+        packed = nw.lit(0).cast(nw.Int64)
+        for name, (low, high) in zip(CELL, self.ranges, strict=True):
+            packed = packed * (high - low + 1) + (nw.col(name).cast(nw.Int64) - low)
+        return packed.alias("cell")
+
+    def unpack(self, cells: nw.DataFrame[Any], schema: nw.Schema) -> nw.DataFrame[Any]:
+        """``cells`` with the three columns, of the types that they have in ``schema``."""
+        columns, rest = [], nw.col("cell")
+        for name, (low, high) in reversed(list(zip(CELL, self.ranges, strict=True))):
+            width = high - low + 1
+            columns.append((rest % width + low).cast(schema[name]).alias(name))
+            rest = rest // width
+        return cells.with_columns(*columns)
+
+
 def sum_cells(
-    frame: nw.LazyFrame[Any], columns: tuple[str, ...], context: tuple[str, ...] = ()
+    frame: nw.LazyFrame[Any],
+    columns: tuple[str, ...],
+    ranges: Ranges | None = None,
+    context: tuple[str, ...] = (),
 ) -> nw.DataFrame[Any]:
     """Impressions, clicks and other sums per cell, sorted by query, item, position and context.
 
     Times and people are not among them: they cost more than all the rest together, and evidence
     that needs them takes a second pass.
+
+    Parameters
+    ----------
+    ranges : of the key columns, if they are known to be whole numbers without a gap; the result is
+        the same without, later
+    context : more columns in the key of a cell
     """
+    packed = PackedCell.of(ranges)
+    keys = (*(CELL if packed is None else ("cell",)), *context)
     clicked = nw.col("clicked").cast(nw.Int64)
-    key = (*CELL, *context)
-    derived = [*(nw.col(name) for name in key), clicked.alias("clicks")]
-    sums = [nw.len().alias("impressions"), nw.col("clicks").sum()]
+    derived = [nw.col(name) for name in keys]
+    if packed is not None:
+        derived[0] = packed.pack()
+    derived.append((clicked + HALF).alias("both"))
+    sums = [nw.col("both").sum()]
     if "dwell" in columns:
         dwell = nw.col("dwell").cast(nw.Float64)
         derived += [
@@ -64,7 +114,14 @@ def sum_cells(
             (flag * clicked).alias("randomised_clicks"),
         ]
         sums += [nw.col("randomised_impressions").sum(), nw.col("randomised_clicks").sum()]
-    cells = collect(frame.select(*derived).group_by(*key).agg(*sums))
-    # Engines sum and count whole numbers into types of their own (DuckDB into 128 bits).
-    whole = [name for name in cells.columns if name not in (*key, "dwell_max")]
-    return cells.with_columns(nw.col(*whole).cast(nw.Int64)).sort(*key)
+    cells = collect(frame.select(*derived).group_by(*keys).agg(*sums)).sort(*keys)
+    rest = [name for name in cells.columns if name not in (*keys, "both")]
+    # Engines sum whole numbers into types of their own (DuckDB into 128 bits).
+    whole = [name for name in ("both", *rest) if name != "dwell_max"]
+    cells = cells.with_columns(nw.col(*whole).cast(nw.Int64))
+    if packed is not None:
+        cells = packed.unpack(cells, frame.collect_schema())
+    both = nw.col("both")
+    return cells.select(
+        *CELL, *context, (both // HALF).alias("impressions"), (both % HALF).alias("clicks"), *rest
+    )

@@ -15,9 +15,12 @@ from zoneinfo import ZoneInfo
 
 import narwhals as nw
 
-from labelkit.engine import count_repeated_rows, to_polars_lazy
+from labelkit.engine import to_polars_lazy
 from labelkit.errors import LogError
 from labelkit.files import atomic
+from labelkit.logs.cells import CELL, Ranges
+from labelkit.logs.order import PageOrder, count_repeats
+from labelkit.logs.schema import page_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,17 +31,19 @@ REASON = "__reason__"
 # What tells page views apart. Two rows of one page view with the same query, item and position are
 # one impression; without a page, session or time, nothing can be said.
 IDENTITY = ("page", "session", "user", "timestamp")
+ENDS = ("min", "max")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One way in which a row can break the contract."""
+    """One way in which a row can break the contract; ``compares`` it with the row above or not."""
 
     column: str
     what: str
     hint: str
     bad: Callable[[dict[str, Any]], pl.Expr]
     needs: tuple[str, ...] = ()
+    compares: bool = False
 
     def applies(self, columns: Collection[str]) -> bool:
         """Whether a log with these columns can carry the check."""
@@ -116,28 +121,73 @@ class Problems:
         return nw.from_native(good.lazy())
 
 
-def count_bad(
+@dataclass(frozen=True)
+class FirstLook:
+    """What one light scan over a log found, before anything is done with it.
+
+    Parameters
+    ----------
+    n_bad : times that a row breaks the contract; 0 only if none does
+    unchecked : checks that this log cannot carry
+    in_page_order : each page's impressions of one query stand in one piece, from the top down
+    ranges : lowest and highest value of each key column; None unless all of them are whole numbers
+    """
+
+    n_bad: int
+    unchecked: tuple[str, ...]
+    in_page_order: bool
+    ranges: Ranges | None
+
+
+def first_look(
     frame: nw.LazyFrame[Any], columns: tuple[str, ...], now: datetime | None
-) -> tuple[int, tuple[str, ...]]:
-    """How often the contract is broken, and which checks this log cannot carry: one light scan."""
+) -> FirstLook:
+    """Count how often the contract is broken, and learn what makes the next pass cheap."""
     import polars as pl
 
     rows = to_polars_lazy(frame)
     schema = dict(rows.collect_schema())
     checks = [c for c in _checks(0, now) if c is not REPEATED and c.applies(columns)]
-    bad = [check.bad(schema).fill_null(False).sum() for check in checks]
+    whole = all(schema[name].is_integer() for name in CELL)
+    ends = [(f"{name} {end}", getattr(pl.col(name), end)()) for name in CELL for end in ENDS]
+    asked = dict(ends if whole else [], n_bad=_count(checks, schema, compares=False))
+    found = rows.select(**asked).collect(engine="streaming").row(0, named=True)
+    # What looks at the row above is asked apart: beside the rest, Polars would hold rows back to
+    # line the two up, and its memory would grow with the log.
+    compared = {"n_bad": _count(checks, schema, compares=True)}
+    in_order = False
+    if result_page := page_columns(columns):
+        order = PageOrder.of(rows, result_page)
+        compared |= {"falls": order.falls, "climbs": order.climbs}
+    above = rows.select(**compared).collect(engine="streaming").row(0, named=True)
+    if result_page and not above["falls"]:
+        in_order = above["climbs"] or order.starts_differ()
+
     # A sum of 32-bit counts: more than 4 billion bad rows are bad enough as 4 billion.
-    total = rows.select(pl.sum_horizontal(bad)).collect(engine="streaming").item()
+    n_bad = int(found["n_bad"] or 0) + int(above["n_bad"] or 0)
     unchecked = []
     if "timestamp" not in columns:
         unchecked.append("timestamps: the log has none")
     elif "session" not in columns:
         unchecked.append("timestamps going backwards: the log has no session")
-    if REPEATED.applies(columns) and (page := _page(columns)):
-        total += count_repeated_rows(rows, page, ["query", "item"], "position")
+    if page := _page(columns):
+        # A page view is part of a page: what holds no position twice repeats no impression.
+        n_bad += 0 if in_order else count_repeats(rows, [*page, "query", "item", "position"])
     else:
         unchecked.append("duplicate impressions: the log has no page, session or timestamp")
-    return int(total or 0), tuple(unchecked)
+    ranges = None
+    if whole and n_bad == 0 and None not in found.values():
+        ranges = tuple((found[f"{name} min"], found[f"{name} max"]) for name in CELL)
+    return FirstLook(n_bad, tuple(unchecked), in_order, ranges)
+
+
+def _count(checks: Collection[Check], schema: dict[str, Any], *, compares: bool) -> pl.Expr:
+    import polars as pl
+
+    bad = (
+        check.bad(schema).fill_null(False).sum() for check in checks if check.compares == compares
+    )
+    return pl.sum_horizontal(pl.lit(0), *bad)
 
 
 def _page(columns: Collection[str]) -> list[str]:
@@ -254,6 +304,7 @@ def _checks(position_offset: int, now: datetime | None) -> list[Check]:
             "Sort the log by session and time, or repair the clock.",
             backwards,
             ("session",),
+            compares=True,
         ),
         Check(
             "click_time",

@@ -13,7 +13,7 @@ import numpy as np
 
 from labelkit.engine import NativeFrame
 from labelkit.errors import LogError
-from labelkit.logs.cells import CELL, sum_cells
+from labelkit.logs.cells import CELL, Ranges, sum_cells
 from labelkit.logs.counts import PositionCounts
 from labelkit.logs.schema import BY_NAME
 
@@ -51,6 +51,7 @@ class InteractionLog:
     Parameters
     ----------
     source_columns : canonical name → the user's own column name
+    in_page_order : the impressions of each page and query stand in one piece, from the top down
     files : the files that were read, empty for in-memory tables
     native : the frame that the user passed in, so that results come back in its kind
     """
@@ -59,6 +60,7 @@ class InteractionLog:
     cells: nw.DataFrame[Any]
     summary: LogSummary
     source_columns: dict[str, str]
+    in_page_order: bool = False
     files: tuple[Path, ...] = ()
     native: NativeFrame = field(default=None, repr=False)
     keys: tuple[str, str] = ("query", "item")
@@ -100,11 +102,21 @@ class InteractionLog:
         if key not in kept:
             for name in key:
                 self._require_label(name)
-            cells = sum_cells(self.frame, self.columns, key)
+            schema = self.frame.collect_schema()
+            # Categories of two tables do not compare on every engine; strings do.
+            plain = [n for n in key if schema[n] in (nw.Categorical, nw.Enum)]
+            frame = self.frame.with_columns(nw.col(n).cast(nw.String) for n in plain)
+            cells = sum_cells(frame, self.columns, self._ranges(), key)
             for name in key:
                 self._require_filled(name, cells)
             kept[key] = cells
         return kept[key]
+
+    def _ranges(self) -> Ranges | None:
+        if not all(self.cells[name].dtype.is_integer() for name in CELL):
+            return None
+        ends = ((self.cells[name].min(), self.cells[name].max()) for name in CELL)
+        return tuple((int(low), int(high)) for low, high in ends)
 
     def _require_label(self, name: str) -> None:
         if name in self.columns and name not in CELL:

@@ -13,13 +13,20 @@ from labelkit.logs.cells import sum_cells
 from labelkit.logs.log import InteractionLog
 
 
-def part_of(log: InteractionLog, frame: nw.LazyFrame[Any], *, nothing_left: str) -> InteractionLog:
+def part_of(
+    log: InteractionLog,
+    frame: nw.LazyFrame[Any],
+    *,
+    nothing_left: str,
+    keeps_order: bool = True,
+) -> InteractionLog:
     """``log`` over the rows of ``frame``, which are some of its own.
 
     Parameters
     ----------
     frame : of the log's engine, or of Polars
     nothing_left : what to say if no row is left
+    keeps_order : whether the rows stand in the order in which they stood
 
     Raises
     ------
@@ -31,7 +38,8 @@ def part_of(log: InteractionLog, frame: nw.LazyFrame[Any], *, nothing_left: str)
         raise LogError(nothing_left)
     if cells.implementation != log.cells.implementation:
         cells = collect(cells.lazy().collect(log.cells.implementation))
-    part = replace(log, frame=frame, cells=cells)
+    in_order = log.in_page_order and keeps_order
+    part = replace(log, frame=frame, cells=cells, in_page_order=in_order)
     summary = replace(
         log.summary,
         n_impressions=int(cells["impressions"].sum()),

@@ -83,18 +83,19 @@ def read_log(
     found = resolve(raw.collect_schema(), dict(columns or {}))
     frame = _canonical(raw, found, position_offset, timestamp_unit)
 
-    n_bad, unchecked = checks.count_bad(frame, tuple(found), now)
+    look = checks.first_look(frame, tuple(found), now)
     n_quarantined, written = 0, None
-    if n_bad:
+    if look.n_bad:
         problems = checks.find_problems(frame, found, position_offset, now)
         if on_bad_rows == "error":
             raise LogError(problems.message(found))
         written = Path(quarantine_file)
         frame, n_quarantined = problems.quarantine(written), problems.n_bad
+        look = replace(checks.first_look(frame, tuple(found), now), unchecked=look.unchecked)
 
     # Positions may arrive as 1.0, 2.0 (a column that once had a null): whole, as checked above.
     frame = frame.with_columns(nw.col("position").cast(nw.Int64))
-    cells = sum_cells(frame, tuple(found))
+    cells = sum_cells(frame, tuple(found), look.ranges)
     log = InteractionLog(
         frame=frame,
         cells=cells,
@@ -106,9 +107,10 @@ def read_log(
             n_positions=int(cells["position"].n_unique()),
             n_quarantined=n_quarantined,
             quarantine_file=written,
-            unchecked=unchecked,
+            unchecked=look.unchecked,
         ),
         source_columns=found,
+        in_page_order=look.in_page_order,
         files=files,
         native=native,
     )

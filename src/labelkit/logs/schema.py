@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -17,7 +18,8 @@ class Column:
     Parameters
     ----------
     name : canonical name inside labelkit
-    kind : "key" (any type that compares), "whole", "flag" (0/1), "number", "time" or "label"
+    kind : "key" (any type that compares), "whole", "flag" (0/1), "number", "time", "label" or
+        "place" (a position, or 0)
     meaning : one line, shown in errors and documentation, with the unit
     required : whether a log without it is refused
     """
@@ -50,11 +52,24 @@ COLUMNS: tuple[Column, ...] = (
     Column("query_class", "label", "context: class of the query, such as navigational"),
     Column("ranker", "label", "which ranker or policy ordered the page"),
     Column("randomised", "flag", "1 if this page was shown in random order, else 0"),
+    Column(
+        "swapped_with",
+        "place",
+        "swap experiment: the position that this result may have traded places with; else 0",
+    ),
     Column("propensity", "number", "logged probability of examination, in (0, 1]"),
 )
 
 BY_NAME = {column.name: column for column in COLUMNS}
 REQUIRED = tuple(column.name for column in COLUMNS if column.required)
+
+
+def page_columns(columns: Collection[str]) -> tuple[str, ...]:
+    """The columns that tell result pages apart; empty if a log with these ``columns`` has none."""
+    for name in ("page", "session"):
+        if name in columns:
+            return (name, "query")
+    return ()
 
 
 def resolve(schema: nw.Schema, columns: dict[str, str]) -> dict[str, str]:
@@ -125,6 +140,7 @@ def _check_type(column: Column, source: str, dtype: nw.dtypes.DType) -> None:
         "whole": dtype.is_numeric(),
         "flag": numeric,
         "number": dtype.is_numeric(),
+        "place": dtype.is_numeric(),
         "time": dtype.is_numeric() or dtype.is_temporal(),
     }.get(column.kind, not dtype.is_nested())
     if not fits:

@@ -26,6 +26,7 @@ class LogConfig:
     engine : which engine reads them
     on_bad_rows : "error" stops; "quarantine" sets bad rows aside in the run directory
     position_offset : added to positions; 1 if the log counts from 0
+    timestamp_unit : unit of a numeric timestamp since 1970
     columns : labelkit's column name → the log's own, for names that differ
     """
 
@@ -33,6 +34,7 @@ class LogConfig:
     engine: Literal["polars", "duckdb"] = "polars"
     on_bad_rows: Literal["error", "quarantine"] = "error"
     position_offset: int = 0
+    timestamp_unit: Literal["s", "ms", "us", "ns"] = "s"
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -93,13 +95,31 @@ class BiasConfig:
 
     Parameters
     ----------
+    method : "trust" learns from the gold labels of the rounds
+    context : label columns of the log (device, layout, query_class) that have a curve each
     curve : propensities from position 1 downwards, for method = "given"
+    compare : whether ``label`` holds the position-based model against rival click models; "auto"
+        does so where it is cheap, in logs of up to a million impressions
     """
 
-    method: Literal["auto", "poisson", "allpairs", "randomised", "logged", "given"] = "auto"
+    method: Literal[
+        "auto",
+        "poisson",
+        "bernoulli",
+        "allpairs",
+        "adjacent",
+        "power",
+        "randomised",
+        "trust",
+        "logged",
+        "given",
+    ] = "auto"
+    context: tuple[str, ...] = ()
+    cluster: Literal["query", "session", "user"] = "query"
     curve: tuple[float, ...] | None = None
     smoothing: float = 1.0
     n_bootstrap: int = 200
+    compare: Literal["auto", "always", "never"] = "auto"
 
 
 @dataclass(frozen=True)

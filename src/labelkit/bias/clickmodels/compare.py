@@ -16,13 +16,14 @@ from labelkit.bias.clickmodels.pages import Pages
 from labelkit.bias.clickmodels.position_based import PositionBased
 from labelkit.bias.clickmodels.position_ctr import PositionRate
 from labelkit.bias.clickmodels.scores import clustered_mean, log_likelihood, perplexity
-from labelkit.bias.clickmodels.split import DEEPEST, SplitLog, page_columns, split_pages
+from labelkit.bias.clickmodels.split import DEEPEST, SplitLog, split_pages
 from labelkit.bias.clickmodels.ubm import UserBrowsing
 from labelkit.bias.clickmodels.verdict import Gain, judge, simplest_of_the_best
 from labelkit.bias.propensities import Diagnosis
 from labelkit.engine import NativeFrame, to_native_like
 from labelkit.errors import LabelkitError
 from labelkit.logs import InteractionLog
+from labelkit.logs.schema import page_columns
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -131,7 +132,7 @@ def compare_click_models(
     """
     if not 0 < level < 1:
         raise LabelkitError(f"level is in (0, 1); got {level}.")
-    if not page_columns(log):
+    if not page_columns(log.columns):
         return _not_available(
             log,
             level,

@@ -20,6 +20,7 @@ from labelkit.bias.clickmodels.pages import Pages
 from labelkit.engine import collect
 from labelkit.errors import LogError
 from labelkit.logs import InteractionLog
+from labelkit.logs.schema import page_columns
 
 # A page's clicks are the bits of one whole number. 40 leaves room for a page id that stands for
 # millions of pages: the sum of bits must not overflow before such a page is found out.
@@ -50,13 +51,6 @@ class SplitLog:
     n_aside: int
 
 
-def page_columns(log: InteractionLog) -> tuple[str, ...]:
-    """The columns that tell result pages apart; empty if the log has none."""
-    if "page" in log.columns:
-        return ("page", "query")
-    return ("session", "query") if "session" in log.columns else ()
-
-
 def split_pages(log: InteractionLog, *, held_out: float, seed: int, depth: int) -> SplitLog:
     """Count the training pages in one query of the engine, and fetch rows in another.
 
@@ -71,7 +65,7 @@ def split_pages(log: InteractionLog, *, held_out: float, seed: int, depth: int) 
     LogError
         The log cannot tell pages apart, or ``held_out`` or ``depth`` is out of range.
     """
-    by = page_columns(log)
+    by = page_columns(log.columns)
     if not by:
         raise LogError("The log has neither a page nor a session column: pages are not known.")
     if not 0 < held_out < 1 or not 1 <= depth <= DEEPEST:
