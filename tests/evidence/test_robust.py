@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from given_curves import ENGINES, known_curve
 from sklearn.linear_model import LinearRegression
+from threadpoolctl import threadpool_limits
 
 import labelkit as lk
 from labelkit.errors import LogError
@@ -39,6 +41,13 @@ def world(
         }
     )
     return log, features
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small fits: threads that wait for each other cost more than they bring."""
+    with threadpool_limits(1, user_api="openmp"):
+        yield
 
 
 CURVE = known_curve([1 / k for k in range(1, 9)])
