@@ -11,6 +11,7 @@ from labelkit.logs.schema import COLUMNS, Column  # isort: skip — in the order
 from labelkit.logs.read import read_log  # isort: skip
 from labelkit.logs.log import InteractionLog, LogSummary  # isort: skip
 from labelkit.logs.counts import PositionCounts  # isort: skip
+from labelkit.logs.traffic import BotRules, Excluded, count_once, exclude, find_bots  # isort: skip
 
 if TYPE_CHECKING:
     from labelkit.logs.simulator import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "BotRules",
     "Bots",
     "BrowsingModel",
     "CascadeModel",
@@ -41,6 +43,7 @@ __all__ = [
     "Column",
     "Device",
     "Drift",
+    "Excluded",
     "InteractionLog",
     "LogSummary",
     "PositionCounts",
@@ -50,6 +53,9 @@ __all__ = [
     "Swaps",
     "TrustModel",
     "Truth",
+    "count_once",
+    "exclude",
+    "find_bots",
     "read_log",
     "simulate",
     "simulate_to_parquet",

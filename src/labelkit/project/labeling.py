@@ -186,7 +186,7 @@ def _examples(log: InteractionLog, bias: PositionBias, job: Job) -> pl.DataFrame
     can = available(log)
     needed = columns_read(job.lfs)
     if needed is None:  # a row function may look at anything
-        columns = set(can)
+        columns = set(available(log, on_request=False))
         needed = columns.union(
             *(table_columns(table, job.directory) for table in job.config.tables.values())
         )

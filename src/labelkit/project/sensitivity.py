@@ -121,7 +121,7 @@ class _Inputs:
     ) -> _Inputs:
         can = set(available(log))
         needed = columns_read(lfs)
-        wanted = can if needed is None else needed & can
+        wanted = set(available(log, on_request=False)) if needed is None else needed & can
         # What needs a column of its own (dwell, users, times) is counted, not debiased.
         moving = {name for name in wanted if not COLUMNS[name][0]} - {"impressions", "clicks"}
         fixed = {"impressions", "clicks"} | (wanted - moving)
