@@ -26,6 +26,9 @@ _HOME = {
     "example_weights": "labelkit.bias",
     "training_arrays": "labelkit.bias",
     "weight_report": "labelkit.bias",
+    "known_at": "labelkit.evidence",
+    "preference_pairs": "labelkit.evidence",
+    "doubly_robust": "labelkit.evidence",
     # labeling functions
     "ABSTAIN": "labelkit.lfs",
     "labeling_function": "labelkit.lfs",
@@ -78,10 +81,13 @@ __all__ = [
     "analyze",
     "apply",
     "col",
+    "doubly_robust",
     "evidence",
     "example_weights",
     "impression_weights",
+    "known_at",
     "labeling_function",
+    "preference_pairs",
     "read_log",
     "select",
     "simulate",
@@ -101,6 +107,7 @@ if TYPE_CHECKING:
         weight_report,
     )
     from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
+    from labelkit.evidence import doubly_robust, known_at, preference_pairs
     from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
     from labelkit.lfs import (
         ABSTAIN,
