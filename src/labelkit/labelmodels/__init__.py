@@ -17,14 +17,24 @@ In the order in which data meets them::
     prediction    probabilities, ties, the table of weak labels
     intervals     accuracies of LFs and their intervals
     auto          which model suits these votes
+    marginal      what the labels lose without an LF
     model         LabelModel, the one that most users need
 """
 
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.majority import MajorityVote
+from labelkit.labelmodels.marginal import marginal_value
 from labelkit.labelmodels.model import LabelModel
 from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
 from labelkit.labelmodels.posterior import Posterior
 
-__all__ = ["LabelModel", "MajorityVote", "OneCoin", "Posterior", "SnorkelMoments", "VoteModel"]
+__all__ = [
+    "LabelModel",
+    "MajorityVote",
+    "OneCoin",
+    "Posterior",
+    "SnorkelMoments",
+    "VoteModel",
+    "marginal_value",
+]

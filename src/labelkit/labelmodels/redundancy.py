@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelkit.labelmodels.statistics import FloatArray, VoteStatistics
+from labelkit.lfs.pairs import certainty
 
 
 def redundant_pairs(statistics: VoteStatistics, threshold: float) -> npt.NDArray[np.bool_]:
@@ -20,23 +21,11 @@ def redundant_pairs(statistics: VoteStatistics, threshold: float) -> npt.NDArray
     the other way round: (P(i = v | j = v) - P(i = v)) / (1 - P(i = v)) ≥ ``threshold``, with one
     imagined counterexample, so that a handful of votes proves nothing.
 
-    Notes
-    -----
-    The certainty factor of association rules (Shortliffe & Buchanan 1975). Honest witnesses with
-    accuracy a agree too: on balanced classes two independent LFs that always vote reach the
-    factor (2a - 1)², so that a threshold of 0.9 takes them for copies only above a = 0.97, where
-    being discounted changes no label.
+    See `labelkit.lfs.pairs.certainty` for the measure and its source.
     """
-    k, m = statistics.cardinality, statistics.m
     together = ((statistics.transposed * statistics.counts) @ statistics.onehot).toarray()
-    redundant = np.eye(m, dtype=bool)
-    for v in range(k):
-        pairs = together[v::k, v::k]
-        cast = np.diag(pairs)
-        usual = np.minimum(cast / statistics.n, 1 - 1e-9)[:, None]
-        given = pairs / (cast + 1)
-        redundant |= (given - usual) / (1 - usual) >= threshold
-    return np.asarray(redundant | redundant.T)
+    implied = certainty(together, statistics.n, statistics.cardinality) >= threshold
+    return np.asarray(implied | implied.T | np.eye(statistics.m, dtype=bool))
 
 
 def discounts(statistics: VoteStatistics, threshold: float | None) -> FloatArray:

@@ -16,19 +16,25 @@ In the order in which an LF meets its data::
     applier      apply: check, then one query        rows   … and row by row where it must be
     votes        Votes        patterns, moments      their sufficient statistics
     analysis     analyze      gold                   labels beside votes
+    pairs        agreement of pairs, redundancy      buckets  votes × gold, and the examples
+    clusters     differences, clustered by query     drift, changes  of two sets of votes
     overlap      text as evidence
 """
 
 from labelkit.lfs.analysis import LFCounts, against_gold, analyze, wilson
 from labelkit.lfs.applier import apply, check_lfs, vote_exprs
 from labelkit.lfs.ballot import Ballot, Rule, vote
+from labelkit.lfs.buckets import bucket_examples, error_buckets
+from labelkit.lfs.changes import changed_examples, vote_changes
 from labelkit.lfs.discovery import load_lfs
+from labelkit.lfs.drift import lf_drift
 from labelkit.lfs.expression import Value, col
 from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction, as_lf, labeling_function
 from labelkit.lfs.gold import align_gold
 from labelkit.lfs.logic import Condition
 from labelkit.lfs.moments import Moments
 from labelkit.lfs.overlap import text_evidence
+from labelkit.lfs.pairs import agreement, redundancy
 from labelkit.lfs.patterns import ABSTAIN, Coding, Patterns
 from labelkit.lfs.votes import LFFailure, Votes
 
@@ -48,16 +54,23 @@ __all__ = [
     "Value",
     "Votes",
     "against_gold",
+    "agreement",
     "align_gold",
     "analyze",
     "apply",
     "as_lf",
+    "bucket_examples",
+    "changed_examples",
     "check_lfs",
     "col",
+    "error_buckets",
     "labeling_function",
+    "lf_drift",
     "load_lfs",
+    "redundancy",
     "text_evidence",
     "vote",
+    "vote_changes",
     "vote_exprs",
     "wilson",
 ]

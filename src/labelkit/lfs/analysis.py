@@ -1,7 +1,7 @@
 """What each labeling function does: coverage, overlaps, conflicts, and accuracy where gold tells.
 
-Everything is computed from vote patterns with counts, so it costs a group-by whatever the number
-of examples.
+Everything is computed from unique vote rows with counts where votes repeat, and from one streaming
+pass over the vote columns where they do not: nothing depends on the order of examples.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-from labelkit.engine import NativeFrame, to_native_like
+from labelkit.engine import NativeFrame, to_native_like, to_polars_lazy
 from labelkit.errors import LFError
 from labelkit.lfs.gold import align_gold
 from labelkit.lfs.patterns import ABSTAIN, Int8Array, Int64Array, Patterns
 from labelkit.lfs.votes import Votes
 
 FloatArray = npt.NDArray[np.float64]
+
+# Patterns that are there already answer faster than a pass, if they are so much fewer than rows.
+_FEW = 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,45 @@ class LFCounts:
             conflicts=(counts * disputed) @ voted,
             n=patterns.n,
         )
+
+    @classmethod
+    def of_votes(cls, votes: Votes) -> LFCounts:
+        """Counts of all examples, the cheaper way: many dense LFs repeat so few rows that the
+        group-by would cost more than the figures."""
+        if "patterns" in votes.__dict__ and _FEW * len(votes.patterns) <= votes.patterns.n:
+            return cls.of(votes.patterns, votes.cardinality)
+        return cls._streamed(votes)
+
+    @classmethod
+    def _streamed(cls, votes: Votes) -> LFCounts:
+        import polars as pl
+
+        names, k = list(votes.lf_names), votes.cardinality
+        voted = [pl.col(name) != ABSTAIN for name in names]
+        lowest = [
+            pl.when(yes).then(pl.col(name)).otherwise(127)
+            for name, yes in zip(names, voted, strict=True)
+        ]
+        # Numbers as names, lest an LF be called like one of ours.
+        table = to_polars_lazy(votes.frame).select(names)
+        flags = table.with_columns(
+            (pl.sum_horizontal(voted) > 1).alias("0"),
+            (pl.max_horizontal(names) != pl.min_horizontal(lowest)).alias("1"),
+        )
+        sums = [
+            figure.sum().cast(pl.Int64).alias(f"{row}:{j}")
+            for j, (name, yes) in enumerate(zip(names, voted, strict=True))
+            for row, figure in enumerate(
+                [
+                    *(pl.col(name) == label for label in range(k)),
+                    yes & pl.col("0"),
+                    yes & pl.col("0") & pl.col("1"),
+                ]
+            )
+        ]
+        found = flags.select(*sums, pl.len().alias("n")).collect(engine="streaming").row(0)
+        figures = np.array(found[:-1], dtype=np.int64).reshape(len(names), k + 2)
+        return cls(figures[:, :k], figures[:, k], figures[:, k + 1], int(found[-1]))
 
     def __add__(self, other: LFCounts) -> LFCounts:
         return LFCounts(
@@ -89,7 +131,7 @@ def analyze(votes: Votes, gold: NativeFrame | None = None) -> NativeFrame:
     """
     import polars as pl
 
-    counts = LFCounts.of(votes.patterns, votes.cardinality)
+    counts = LFCounts.of_votes(votes)
     n = max(counts.n, 1)
     table = pl.DataFrame(
         {
@@ -137,14 +179,17 @@ def against_gold(votes: Votes, gold: Int64Array) -> tuple[Int64Array, Int64Array
 def wilson(
     successes: Int64Array, trials: Int64Array, *, level: float = 0.95
 ) -> tuple[FloatArray, FloatArray]:
-    """Wilson's score interval of a proportion, (m,) each; NaN where there is no trial."""
-    from scipy.stats import binomtest
+    """Wilson's score interval of proportions, one each; NaN where there is no trial."""
+    from scipy.special import ndtri
 
     if not 0 < level < 1:
         raise LFError(f"The level of an interval lies between 0 and 1; got {level}.")
-    low = np.full(len(trials), np.nan)
-    high = np.full(len(trials), np.nan)
-    for j in np.flatnonzero(trials):
-        interval = binomtest(int(successes[j]), int(trials[j])).proportion_ci(level, "wilson")
-        low[j], high[j] = interval.low, interval.high
-    return low, high
+    z = float(ndtri(0.5 + level / 2))
+    n = np.where(trials > 0, trials, np.nan).astype(np.float64)
+    share = successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    # At 0 and at 1 the interval ends there, to the last bit.
+    low = np.where(share == 0, 0.0, np.maximum(centre - half, 0.0))
+    high = np.where(share == 1, 1.0, np.minimum(centre + half, 1.0))
+    return np.where(np.isnan(n), np.nan, low), np.where(np.isnan(n), np.nan, high)
