@@ -122,8 +122,20 @@ def label(
         out.next(here("report", project), "shows everything on one page.")
 
 
-@app.command()
+functions = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
+app.add_typer(functions, name="lfs")
+
+
+@functions.callback()
 def lfs(
+    context: typer.Context,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Look again after every edit, on a sample; Ctrl-C ends it."),
+    ] = False,
+    sample: Annotated[
+        int, typer.Option(min=10, help="Examples to watch on; whole queries are drawn.")
+    ] = 2_000,
     run: RunId = None,
     project: ProjectDir = Path("."),
     quiet: Quiet = False,
@@ -135,10 +147,22 @@ def lfs(
     The estimated accuracy is the label model's own; the accuracy on gold stands beside it once
     people have labeled. A function that nearly always conflicts, or never votes, wants editing.
 
-    Example: `labelkit lfs --json`
+    `--watch` reads the log once, and shows the same on a sample after every edit in
+    labeling_functions/, with the votes that the edit gained, lost and flipped; a mistake in a
+    file is shown, and watched on.
+
+    Example: `labelkit lfs --watch`
 
     Next: edit labeling_functions/, then `labelkit label`
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
+        return
+    if watch:
+        from labelkit.cli.watch import keep_looking
+
+        keep_looking(project, sample, Output(quiet, as_json, debug))
+        return
     with Output(quiet, as_json, debug) as out:
         from labelkit.project import Project
 
@@ -146,12 +170,12 @@ def lfs(
         analysis = opened.lfs(run=run)
         out.result["lfs"] = analysis.to_dicts()
         out.table(
-            _named(analysis, opened.run(run).manifest.label_names),
+            named(analysis, opened.run(run).manifest.label_names),
             title="Labeling functions",
             note="Shares of all examples. Overlaps: another function votes too; conflicts: and "
             "disagrees. Accuracy with its 95 % interval.",
         )
-        out.next(here("label", project), "after you have edited labeling_functions/.")
+        out.next(here("lfs value", project), "says what the labels lose without each of them.")
 
 
 @app.command()
@@ -250,6 +274,16 @@ def demo(
         out.next('labelkit init my-project --log "my-logs/*.parquet"', "does it with your own log.")
 
 
+def _refuse_options_before(context: typer.Context) -> None:
+    """Options of a group do not reach its commands: better said than silently ignored."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(
+                f"options stand after the command: labelkit lfs {context.invoked_subcommand} …"
+            )
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, source = text.partition("=")
     if not (name and equals and source):
@@ -266,7 +300,7 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "none"
 
 
-def _named(analysis: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+def named(analysis: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """The analysis with label names in place of numbers, and without what the shares say."""
     import polars as pl
 

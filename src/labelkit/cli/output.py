@@ -58,6 +58,7 @@ class Output:
     as_json: bool = False
     debug: bool = False
     result: dict[str, object] = field(default_factory=dict)
+    lines: int = 0
 
     @property
     def _talks(self) -> bool:
@@ -78,7 +79,7 @@ class Output:
         self._caught.__exit__(None, None, None)
         # typer's own exceptions (usage errors, Exit) know what to print and how to end.
         if error is None:
-            if self.as_json:
+            if self.as_json and not self.lines:
                 self._write_json(self.result)
             return
         of_typer = type(error).__module__.startswith(("typer", "click"))
@@ -97,6 +98,11 @@ class Output:
         if code == UNEXPECTED:
             typer.echo("Run it again with --debug for the traceback.", err=True)
         raise typer.Exit(code) from None
+
+    def line(self, value: Mapping[str, object]) -> None:
+        """One JSON object on a line of its own, of a command that has more than one to give."""
+        self.lines += 1
+        self._write_json(value)
 
     def say(self, text: str = "") -> None:
         """A sentence for people."""

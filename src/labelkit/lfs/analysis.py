@@ -57,6 +57,12 @@ class LFCounts:
     def of_votes(cls, votes: Votes) -> LFCounts:
         """Counts of all examples, the cheaper way: many dense LFs repeat so few rows that the
         group-by would cost more than the figures."""
+        # Votes that live in another engine are counted there, and only unique rows leave it.
+        elsewhere = isinstance(votes.frame, nw.LazyFrame) and not (
+            votes.frame.implementation.is_polars()
+        )
+        if elsewhere:
+            return cls.of(votes.patterns, votes.cardinality)
         if "patterns" in votes.__dict__ and _FEW * len(votes.patterns) <= votes.patterns.n:
             return cls.of(votes.patterns, votes.cardinality)
         return cls._streamed(votes)

@@ -14,6 +14,9 @@ In the order in which data meets them:
 - ``sensitivity`` how many labels move as θ moves across its interval
 - ``biasing``   how far the propensities are to be believed, as tables and findings
 - ``examining`` the same for a project and its run
+- ``functions`` what a run's labeling functions do, in pairs and together
+- ``diffing``   what an edit to them changed, from two runs
+- ``watching``  the functions on a sample, again after every edit
 - ``training``  labels with weights and group ids, as a file to train on
 - ``gold``      fitted on gold, and yet measured on it honestly
 - ``measuring`` what a run's labels are worth, also on gold that they learned from
@@ -27,8 +30,18 @@ from __future__ import annotations
 
 from labelkit.project.biasing import BiasReport
 from labelkit.project.config import Config, read_config
+from labelkit.project.diffing import LFDiff
 from labelkit.project.manifest import Manifest
 from labelkit.project.project import Project
 from labelkit.project.runs import ResultTable, Run
 
-__all__ = ["BiasReport", "Config", "Manifest", "Project", "ResultTable", "Run", "read_config"]
+__all__ = [
+    "BiasReport",
+    "Config",
+    "LFDiff",
+    "Manifest",
+    "Project",
+    "ResultTable",
+    "Run",
+    "read_config",
+]

@@ -61,10 +61,19 @@ class LFsConfig:
     ----------
     on_missing : "error" stops when a function reads a column that is not there; "skip" goes
         on without the function, and says so
+    cache : whether votes of row and batch functions are kept in ``.labelkit/`` until the function
+        or what it reads changes
+    cache_mb : how much of them, in megabytes (2²⁰ bytes)
     """
 
     modules: tuple[str, ...] = ("labeling_functions",)
     on_missing: Literal["error", "skip"] = "error"
+    cache: bool = True
+    cache_mb: int = 512
+
+    def __post_init__(self) -> None:
+        if self.cache_mb < 1:
+            raise ProjectError("[lfs] cache_mb is at least 1; cache = false keeps nothing.")
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import narwhals as nw
 from threadpoolctl import threadpool_limits
 
 from labelkit.bias import PositionBias
 from labelkit.errors import PositivityWarning
 from labelkit.labelmodels import LabelModel
-from labelkit.lfs import Votes
 from labelkit.logs import InteractionLog, read_log
 from labelkit.logs.sources import find_files
 from labelkit.project.biasing import BiasReport, examine, findings_table, save_findings
 from labelkit.project.config import Config
 from labelkit.project.create import resolve
-from labelkit.project.gold import KEYS
+from labelkit.project.functions import votes_of
 from labelkit.project.labeling import fit_bias, gold_of
 from labelkit.project.runs import Progress, Run
 from labelkit.project.sensitivity import Sensitivity, label_sensitivity
@@ -110,10 +108,8 @@ def _sensitivity(
     seed: int,
 ) -> Sensitivity:
     """Labels of the run's own model: fitted again to its votes, which takes no time."""
-    table = run.votes()
-    names = tuple(name for name in table.columns if name not in KEYS)
-    cardinality = len(run.manifest.label_names)
-    votes = Votes(nw.from_native(table), tuple(KEYS), names, cardinality, table)
+    votes = votes_of(run)
+    names, cardinality = votes.lf_names, votes.cardinality
     gold = run.table("gold") if run.has("gold") else None
     model = LabelModel(cardinality, config.model.method, seed=run.manifest.seed)
     model.fit(votes, gold=gold, class_balance=config.model.class_balance)

@@ -18,13 +18,15 @@ from labelkit.engine import NativeFrame, collect
 from labelkit.evidence import available, evidence
 from labelkit.files import write_text
 from labelkit.labelmodels import LabelModel
-from labelkit.lfs import LabelingFunction, Votes, analyze, apply
+from labelkit.lfs import LabelingFunction, Votes, analyze
+from labelkit.lfs.cache import VoteCache, apply_cached
 from labelkit.logs import InteractionLog, read_log
 from labelkit.logs.sources import find_files
 from labelkit.project.biasing import cheap_enough, glance, save_findings
 from labelkit.project.config import Config
 from labelkit.project.create import resolve
-from labelkit.project.gold import KEYS, crossfit, match_gold
+from labelkit.project.functions import lf_tables
+from labelkit.project.gold import KEYS, crossfit, match_gold, unflattered
 from labelkit.project.manifest import (
     BiasFact,
     Counts,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from labelkit.lfs import AnyLF
 
 QUARANTINE = "quarantine.parquet"
+# What can be made again.
+HIDDEN = ".labelkit"
 
 
 @dataclass(frozen=True)
@@ -99,13 +103,14 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
             with build.stage("comparing click models"), threadpool_limits(1, user_api="blas"):
                 save_findings(*glance(log, bias, seed=job.seed), build.path)
         with build.stage("gathering evidence"):
-            examples = _examples(log, bias, job)
+            examples = gather(log, bias, config, job.directory, columns_read(job.lfs))
             write(bias.propensities_, "propensities.parquet")
             write(examples, "evidence.parquet")
         with build.stage("asking the labeling functions"):
-            votes = apply(
+            votes, cached = apply_cached(
                 job.lfs,
                 examples,
+                vote_cache(job.directory, config),
                 keys=KEYS,
                 cardinality=len(config.labels.names),
                 on_missing=config.lfs.on_missing,
@@ -136,6 +141,16 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
                 write(held_out, "crossfit.parquet")
             if log.summary.n_quarantined:
                 os.replace(job.directory / QUARANTINE, build.path / QUARANTINE)
+            for table in lf_tables(
+                votes,
+                labels if held_out is None else unflattered(labels, held_out),
+                gold,
+                config.labels.names,
+                method=model.method_,
+                class_balance=balance,
+                seed=job.seed,
+            ):
+                table.save(build.path)
             for written in writes:
                 written.result()
         n_covered = int(labels["covered"].sum())
@@ -149,8 +164,22 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
             n_covered=n_covered,
             n_gold=len(gold),
         )
-        _write_manifest(build, job, log, bias, counts, hashes, skipped)
+        _write_manifest(build, job, log, bias, counts, hashes, skipped, cached)
     return Run(job.directory / "runs" / build.id)
+
+
+def vote_cache(directory: Path, config: Config) -> VoteCache | None:
+    """Where the project keeps dear votes; None if it does not. Git leaves the folder alone."""
+    if not config.lfs.cache:
+        return None
+    folder = directory / HIDDEN
+    ignore = folder / ".gitignore"
+    if not ignore.is_file():
+        try:
+            write_text(ignore, "*\n")
+        except OSError:  # a project that cannot be written to is read all the same
+            return None
+    return VoteCache(folder / "votes", max_bytes=config.lfs.cache_mb * 2**20)
 
 
 def position_bias(config: Config, seed: int) -> PositionBias:
@@ -181,18 +210,27 @@ def gold_of(log: InteractionLog, gold: pl.DataFrame) -> pl.DataFrame:
     return match_gold(gold, _polars(log.cells.select(*KEYS).unique().to_native()))
 
 
-def _examples(log: InteractionLog, bias: PositionBias, job: Job) -> pl.DataFrame:
-    """One row per example, sorted by key, with what the LFs read and what the log counted."""
+def gather(
+    log: InteractionLog,
+    bias: PositionBias,
+    config: Config,
+    directory: Path,
+    needed: set[str] | None,
+) -> pl.DataFrame:
+    """One row per example, sorted by key, with what is needed and what the log counted.
+
+    Parameters
+    ----------
+    needed : columns of the evidence and of the tables; None, for functions that may look at
+        anything, is all of them but those that are only made on request
+    """
     can = available(log)
-    needed = columns_read(job.lfs)
-    if needed is None:  # a row function may look at anything
-        columns = set(available(log, on_request=False))
-        needed = columns.union(
-            *(table_columns(table, job.directory) for table in job.config.tables.values())
-        )
+    if needed is None:
+        tables = (table_columns(table, directory) for table in config.tables.values())
+        needed = set(available(log, on_request=False)).union(*tables)
     columns = {"impressions", "clicks"} | (needed & set(can))
     frame = _polars(evidence(log, bias, columns=columns)).sort(KEYS)
-    return join_tables(frame, job.config.tables, job.directory, columns=needed)
+    return join_tables(frame, config.tables, directory, columns=needed)
 
 
 def columns_read(lfs: Sequence[AnyLF]) -> set[str] | None:
@@ -239,6 +277,7 @@ def _write_manifest(
     counts: Counts,
     hashes: Future[tuple[FileFact, ...]],
     skipped: tuple[SkippedLF, ...],
+    cached: tuple[str, ...],
 ) -> None:
     with build.stage("hashing what was read and written"):
         inputs = hashes.result()
@@ -260,6 +299,7 @@ def _write_manifest(
         outputs=outputs,
         versions=versions(),
         config=settings(job.config),
+        cached_lfs=cached,
     )
     write_text(build.path / MANIFEST, manifest.to_json())
 

@@ -35,6 +35,7 @@ class LFFact:
     rule : the condition, readable
     where : file and line
     source_sha256 : hash of its source text
+    source : that text, so that two runs can be compared line by line
     """
 
     name: str
@@ -42,6 +43,7 @@ class LFFact:
     rule: str
     where: str
     source_sha256: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Manifest:
 
         inputs   log files and joined tables, hashed     outputs  files of the run, hashed
         config   labelkit.toml as understood             stages   wall-clock seconds
+        cached_lfs  functions whose votes were there already, from an earlier run
     """
 
     run: str
@@ -118,6 +121,7 @@ class Manifest:
     versions: Mapping[str, str]
     config: Mapping[str, object]
     schema_version: int = SCHEMA_VERSION
+    cached_lfs: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -157,6 +161,7 @@ class Manifest:
                     "skipped_lfs": tuple(
                         SkippedLF(lf["name"], tuple(lf["columns"])) for lf in raw["skipped_lfs"]
                     ),
+                    "cached_lfs": tuple(raw.get("cached_lfs", ())),
                     "stages": tuple(StageTime(**stage) for stage in raw["stages"]),
                 }
             )

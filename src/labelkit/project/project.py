@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from labelkit.bias import Scheme
     from labelkit.lfs import AnyLF
     from labelkit.project.biasing import BiasReport
+    from labelkit.project.diffing import LFDiff
     from labelkit.project.training import TrainingSet, Unit
+    from labelkit.project.watching import Look
     from labelkit.rounds import (
         AnnotationPlatform,
         Ledger,
@@ -198,23 +200,163 @@ class Project:
         """The LF analysis of a run (default: the latest), measured on all gold of today."""
         import narwhals as nw
 
-        from labelkit.lfs import Votes, analyze
+        from labelkit.lfs import analyze
+        from labelkit.project.functions import votes_of
         from labelkit.project.gold import match_gold
 
         chosen = self.run(run)
-        table = chosen.votes()
+        votes = votes_of(chosen)
         analysis = chosen.lf_analysis()
-        gold = match_gold(self.gold(), table)
+        gold = match_gold(self.gold(), nw.to_native(votes.frame))
         if gold.is_empty():
             return analysis
-        names = tuple(analysis["lf"])
-        cardinality = len(chosen.manifest.label_names)
-        votes = Votes(nw.from_native(table), tuple(KEYS), names, cardinality, table)
         fresh: pl.DataFrame = analyze(votes, gold=gold)
         estimates = [name for name in analysis.columns if name.startswith("estimated_")]
         return fresh.join(
             analysis.select("lf", *estimates), on="lf", how="left", maintain_order="left"
         )
+
+    def lfs_agreement(self, *, run: str | None = None) -> pl.DataFrame:
+        """How a run's LFs agree, pair by pair; see ``labelkit.lfs.agreement``."""
+        from labelkit.project.functions import agreement_table, votes_of
+
+        return agreement_table(votes_of(self.run(run))).frame
+
+    def lfs_redundancy(self, *, run: str | None = None) -> pl.DataFrame:
+        """Which of a run's LFs say nothing new; see ``labelkit.lfs.redundancy``."""
+        from labelkit.project.functions import redundancy_table, votes_of
+
+        return redundancy_table(votes_of(self.run(run))).frame
+
+    def lfs_value(self, *, run: str | None = None) -> pl.DataFrame:
+        """What a run's labels lose without each LF, on all gold of today.
+
+        See ``labelkit.labelmodels.marginal_value``. The table is kept in the run, for its report.
+        """
+        from labelkit.project.functions import value_table, votes_of
+        from labelkit.project.gold import match_gold
+
+        chosen = self.run(run)
+        votes = votes_of(chosen)
+        table = value_table(
+            votes,
+            match_gold(self.gold(), chosen.labels()),
+            method=chosen.method,
+            class_balance=self.config.model.class_balance,
+            seed=chosen.manifest.seed,
+        )
+        table.save(chosen.path)
+        return table.frame
+
+    def lfs_errors(
+        self,
+        lf: str | None = None,
+        *,
+        vote: int | None = None,
+        label: int | None = None,
+        run: str | None = None,
+    ) -> pl.DataFrame:
+        """Votes beside gold: counts of every bucket, or the examples behind those of one LF.
+
+        Parameters
+        ----------
+        lf : name of an LF, or "(labels)" for the weak labels; None gives the counts
+        vote : what it voted, -1 for abstained; None: whatever gold contradicts
+        label : the true class; None: any
+
+        Raises
+        ------
+        GoldError
+            There is no gold label for this run.
+        """
+        from labelkit.project import functions
+
+        chosen, gold = self.run(run), self.gold()
+        if lf is not None:
+            return functions.errors_of(
+                chosen, gold, self.config, self.directory, lf=lf, vote=vote, label=label
+            )
+        table = functions.errors_table(
+            functions.votes_of(chosen),
+            functions.honest_labels(chosen),
+            functions.needed_gold(gold, chosen),
+            chosen.manifest.label_names,
+        )
+        table.save(chosen.path)
+        return table.frame
+
+    def lfs_drift(self, before: str | None = None, after: str | None = None) -> pl.DataFrame:
+        """What the LFs of two runs do otherwise, tested; the last two runs unless given.
+
+        See ``labelkit.lfs.lf_drift``. Accuracy is measured on all gold of today.
+        """
+        from labelkit.lfs import lf_drift
+        from labelkit.project.functions import votes_of
+        from labelkit.project.gold import match_gold
+
+        gold = self.gold()
+        runs = self._two_runs(before, after)
+        known = [match_gold(gold, run.labels()) for run in runs]
+        both = all(len(side) for side in known)
+        found: pl.DataFrame = lf_drift(
+            *(votes_of(run) for run in runs),
+            gold_before=known[0] if both else None,
+            gold_after=known[1] if both else None,
+        )
+        return found
+
+    def lfs_diff(
+        self, before: str | None = None, after: str | None = None, *, n: int = 10
+    ) -> LFDiff:
+        """What the edits between two runs changed; the last two runs unless given.
+
+        Parameters
+        ----------
+        n : examples to show
+        """
+        from labelkit.project.diffing import diff_runs
+
+        return diff_runs(
+            *self._two_runs(before, after),
+            gold=self.gold(),
+            config=self.config,
+            directory=self.directory,
+            n=n,
+        )
+
+    def lfs_watch(
+        self, *, n: int = 2_000, seed: int | None = None, progress: Progress | None = None
+    ) -> Iterator[Look]:
+        """The LFs on a sample of examples, at once and after every edit; it never ends by itself.
+
+        Parameters
+        ----------
+        n : examples in the sample; whole queries are drawn, those with gold first
+        seed : of the sample; that of ``labelkit.toml`` unless given
+        """
+        from labelkit.project.watching import watch
+
+        return watch(
+            self.directory,
+            self.config,
+            gold=self.gold(),
+            seed=self.config.run.seed if seed is None else seed,
+            n=n,
+            progress=progress,
+        )
+
+    def _two_runs(self, before: str | None, after: str | None) -> tuple[Run, Run]:
+        """The runs named; the latest, and the one before it, where they are not."""
+        second = self.run(after)
+        if before is not None:
+            return self.run(before), second
+        earlier = [run for run in self.runs() if run.id < second.id]
+        if not earlier:
+            raise ProjectError(
+                f"There is no run before {second.id!r} to compare it with. Run `labelkit label` "
+                "after an edit."
+            )
+        return earlier[-1], second
 
     # Rounds
 

@@ -34,6 +34,7 @@ def lf_fact(lf: AnyLF) -> LFFact:
         rule=rule,
         where=lf.where_defined,
         source_sha256=hashlib.sha256(lf.source.encode("utf-8")).hexdigest(),
+        source=lf.source,
     )
 
 

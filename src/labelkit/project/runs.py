@@ -22,6 +22,7 @@ from labelkit.project.manifest import FileFact, Manifest, StageTime
 if TYPE_CHECKING:
     import polars as pl
 
+    from labelkit.labelmodels.model import MethodName
     from labelkit.validation import ValidationReport
 
 Progress = Callable[[str], None]
@@ -30,6 +31,8 @@ TARGET = "validation.txt"
 # Tables of a run whose names begin so belong to position bias; the report shows them there.
 BIAS_PREFIX = "bias-"
 FINDINGS = f"{BIAS_PREFIX}findings"
+# … and those that begin so to the labeling functions.
+LFS_PREFIX = "lfs-"
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,13 @@ class Run:
     def lf_analysis(self) -> pl.DataFrame:
         """One row per LF: polarity, coverage, overlaps, conflicts, estimated accuracy."""
         return self.table("lf_analysis")
+
+    @property
+    def method(self) -> MethodName:
+        """The method that the label model ended in."""
+        raw = json.loads((self.path / "label_model.json").read_text(encoding="utf-8"))
+        method: MethodName = raw["method"]
+        return method
 
     def validation(self) -> pl.DataFrame:
         """Every metric with its interval, for the weak labels and the naive reading."""
