@@ -285,7 +285,8 @@ def _tell(out: Output, found: LFDiff) -> None:
         (pl.col("gained") + pl.col("lost") + pl.col("flipped") > 0) | (pl.col("status") != "kept")
     )
     if len(moved):
-        out.table(moved, title="Votes", note="Functions whose votes are all the same are left out.")
+        shown = moved.drop("unchanged", "status")
+        out.table(shown, title="Votes", note="Functions whose votes are all the same are left out.")
     else:
         out.say("\nNo vote is different.")
     out.say(f"\n{found.n_flipped:,} labels of {found.n_common:,} are another now.")

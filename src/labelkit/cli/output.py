@@ -121,11 +121,12 @@ class Output:
     def table(self, frame: pl.DataFrame, *, title: str = "", note: str = "") -> None:
         """A small frame as a table on the terminal."""
         if self._talks:
-            from labelkit.cli.render import rich_table
+            from labelkit.cli.render import rich_tables
 
             console = self._console()
-            console.print()
-            console.print(rich_table(frame, title=title))
+            for table in rich_tables(frame, title=title, width=console.width - 1):
+                console.print()
+                console.print(table)
             if note:
                 console.print(note, style="dim", markup=False, highlight=False)
 

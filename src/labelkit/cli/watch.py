@@ -73,7 +73,8 @@ def _tell(out: Output, look: Look, names: tuple[str, ...]) -> None:
         if moved.is_empty():
             out.say("No vote is different.")
             return
-        out.table(moved, title="Votes that changed", note="On the sample.")
+        shown = moved.drop("unchanged", "status")
+        out.table(shown, title="Votes that changed", note="On the sample.")
         if look.examples is not None:
             out.table(with_names(look.examples, names), title="Some of the examples behind them")
     if look.analysis is not None:

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +151,6 @@ def _keys_of(
     """Cache keys by name, of those functions of which it can be told what they depend on."""
     import polars as pl
 
-    from labelkit import __version__
-
     told = {
         lf.name: mark
         for lf in functions
@@ -169,7 +168,7 @@ def _keys_of(
         seen = columns if read is None else {c: columns[c] for c in sorted({*keys, *read})}
         parts = (
             FORMAT,
-            __version__,
+            version("labelkit"),
             pl.__version__,
             cardinality,
             told[lf.name],
