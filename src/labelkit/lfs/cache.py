@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from labelkit.errors import LFError
-from labelkit.files import atomic
+from labelkit.files import atomic, write_text
 from labelkit.lfs.applier import OnMissing, apply, check_lfs
 from labelkit.lfs.fingerprint import fingerprint
 from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction
@@ -42,7 +42,7 @@ class VoteCache:
 
     Parameters
     ----------
-    directory : made when the first votes are kept
+    directory : made when the first votes are kept; git is told to leave it alone
     max_bytes : of all files together
     """
 
@@ -65,6 +65,9 @@ class VoteCache:
         """Keep votes; a disk that is full or read-only is no reason to stop."""
         path = self._path(key)
         try:
+            ignore = self.directory / ".gitignore"
+            if not ignore.is_file():
+                write_text(ignore, "*\n")
             with atomic(path) as aside:
                 votes.rename("votes").to_frame().write_parquet(aside)
             self._make_room()
@@ -76,7 +79,7 @@ class VoteCache:
 
     def _make_room(self) -> None:
         files = []
-        for path in self.directory.iterdir():
+        for path in self.directory.glob("*.parquet"):
             try:
                 fact = path.stat()
             except FileNotFoundError:  # another process made room

@@ -230,6 +230,8 @@ class _Walk:
     def _object(self, value: object) -> None:
         """What pickle would write, but with functions followed instead of named."""
         cls = type(value)
+        if isinstance(value, Iterator):
+            raise _Untold(cls.__qualname__)  # what it gives next depends on what it gave
         self.value(cls)
         wrapped = getattr(value, "__wrapped__", None)
         if wrapped is not None:

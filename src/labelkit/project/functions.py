@@ -27,7 +27,7 @@ VALUE, ERRORS = f"{LFS_PREFIX}3-value", f"{LFS_PREFIX}4-errors"
 # The model is fitted once for each LF, at about 0.2 ms for a thousand cells of the pattern table:
 # up to so many cells in all, `label` does it by itself, and above it `labelkit lfs value`.
 CHEAP_CELLS = 1_000_000
-# With the weak labels as one more column beside the votes, they are a voter like any other.
+# The weak labels, where they stand beside the votes as those of one more function.
 LABELS = "(labels)"
 ABSTAINED = "abstained"
 

@@ -169,17 +169,10 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
 
 
 def vote_cache(directory: Path, config: Config) -> VoteCache | None:
-    """Where the project keeps dear votes; None if it does not. Git leaves the folder alone."""
+    """Where the project keeps dear votes; None if it does not."""
     if not config.lfs.cache:
         return None
-    folder = directory / HIDDEN
-    ignore = folder / ".gitignore"
-    if not ignore.is_file():
-        try:
-            write_text(ignore, "*\n")
-        except OSError:  # a project that cannot be written to is read all the same
-            return None
-    return VoteCache(folder / "votes", max_bytes=config.lfs.cache_mb * 2**20)
+    return VoteCache(directory / HIDDEN / "votes", max_bytes=config.lfs.cache_mb * 2**20)
 
 
 def position_bias(config: Config, seed: int) -> PositionBias:

@@ -165,6 +165,57 @@ def weight_chart(weights: pl.DataFrame) -> str:
     return _svg(chart)
 
 
+def agreement_chart(pairs: pl.DataFrame) -> str:
+    """A heat map of how LFs agree: the share of joint votes that are alike, pair by pair.
+
+    Parameters
+    ----------
+    pairs : ``lf``, ``other``, ``together``, ``agreement``, each pair once
+
+    Notes
+    -----
+    The deeper the colour, the further from a coin: blue where they agree, orange where they
+    contradict each other. Pairs that never meet stay empty.
+    """
+    import altair as alt
+    import polars as pl
+
+    names = list(dict.fromkeys([*pairs["lf"], *pairs["other"]]))
+    known = pairs.drop_nulls("agreement")
+    columns = ["lf", "other", "agreement"]
+    turned = known.select(lf="other", other="lf", agreement="agreement")
+    both = pl.concat([known.select(columns), turned])
+    # Opacity over the paper, in place of a colour scale: it follows the page's dark mode.
+    away = (2 * pl.col("agreement") - 1).abs()
+    both = both.with_columns(
+        side=pl.when(pl.col("agreement") >= 0.5).then(pl.lit("agree")).otherwise(pl.lit("differ")),
+        strength=away * 0.85 + 0.05,
+        text=pl.col("agreement").round(2),
+    )
+    size = max(min(44, _WIDTH // max(len(names), 1)), 9)
+    scale = alt.Scale(domain=names)
+    slanted = alt.Axis(labelAngle=-40, labelLimit=150, grid=False)
+    level = alt.Axis(labelLimit=220, grid=False)
+    base = alt.Chart(both).encode(
+        x=alt.X("other:N", title=None, sort=names, scale=scale, axis=slanted),
+        y=alt.Y("lf:N", title=None, sort=names, scale=scale, axis=level),
+    )
+    cells = base.mark_rect(stroke=_GRID, strokeWidth=1).encode(
+        color=alt.Color(
+            "side:N",
+            title=None,
+            scale=alt.Scale(domain=["agree", "differ"], range=[_MAIN, _OTHER]),
+            legend=None,
+        ),
+        opacity=alt.Opacity("strength:Q", scale=None),
+    )
+    layers: list[alt.Chart] = [cells]
+    if size >= 34:
+        figures = base.mark_text(fontSize=11, color=_INK)
+        layers.append(figures.encode(text=alt.Text("text:Q", format=".2f")))
+    return _svg(alt.layer(*layers), height=size * len(names), width=size * len(names))
+
+
 def label_chart(bins: pl.DataFrame) -> str:
     """How many examples have which probability of the last label.
 
@@ -216,7 +267,7 @@ def _whole(value: object) -> int:
     return int(value) if isinstance(value, int | float) else 1
 
 
-def _svg(chart: Any, height: int = _HEIGHT) -> str:
+def _svg(chart: Any, height: int = _HEIGHT, width: int = _WIDTH) -> str:
     import vl_convert
 
     axis = {
@@ -230,7 +281,7 @@ def _svg(chart: Any, height: int = _HEIGHT) -> str:
         "titleFontSize": 12,
     }
     spec = (
-        chart.properties(width=_WIDTH, height=height, background="transparent")
+        chart.properties(width=width, height=height, background="transparent")
         .configure_axis(**axis)
         .configure_view(stroke=None)
         .configure_legend(labelColor=_FAINT, labelFontSize=12)

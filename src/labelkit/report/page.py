@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from labelkit.project import ResultTable, Run
 from labelkit.project.biasing import CURVES
-from labelkit.project.runs import BIAS_PREFIX
+from labelkit.project.runs import BIAS_PREFIX, LFS_PREFIX
 from labelkit.report import charts
 from labelkit.report.bias import BiasPart, bias_parts, propensity_figure
+from labelkit.report.functions import FunctionPart, function_parts
 from labelkit.report.sheets import Sheet, interval, sheet, text
 from labelkit.validation.report import LOWER_IS_BETTER
 
@@ -73,6 +74,7 @@ class Page:
     bias_examined: bool
     lfs: tuple[LFRow, ...]
     has_gold: bool
+    function_parts: tuple[FunctionPart, ...]
     label_svg: str
     label_caption: str
     label_sets: tuple[str, ...]
@@ -112,6 +114,7 @@ def describe(run: Run) -> Page:
         bias_examined=any(table.name == CURVES for table in tables),
         lfs=_lfs(lf_table, manifest),
         has_gold="accuracy" in lf_table.columns,
+        function_parts=function_parts(tables),
         label_svg=label_svg,
         label_caption=caption,
         label_sets=sets,
@@ -121,7 +124,7 @@ def describe(run: Run) -> Page:
         tables=tuple(
             (table.title, table.note, sheet(table.frame))
             for table in tables
-            if not table.name.startswith(BIAS_PREFIX)
+            if not table.name.startswith((BIAS_PREFIX, LFS_PREFIX))
         ),
         manifest=manifest,
         model=_model(run),
