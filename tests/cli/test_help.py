@@ -17,7 +17,12 @@ from labelkit.cli.output import EXIT_CODES
 COMMANDS = [
     "init",
     "label",
-    "lfs",
+    "lfs agreement",
+    "lfs redundancy",
+    "lfs value",
+    "lfs errors",
+    "lfs drift",
+    "lfs diff",
     "validate",
     "report",
     "bias",
@@ -51,7 +56,11 @@ def test_every_command_of_the_contract_is_there_and_no_other():
     assert sorted(leaves) == sorted(f"labelkit {name}" for name in COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+# Commands in their own right, with others below them.
+GROUPS = ["lfs"]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *GROUPS])
 def test_help_says_what_it_does_gives_an_example_and_what_comes_next(command: str):
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0

@@ -25,12 +25,15 @@ from labelkit.project.biasing import (
     WEIGHTS,
     WINDOWS,
 )
+from labelkit.project.runs import BIAS_PREFIX
 from labelkit.project.sensitivity import label_sensitivity
 from labelkit.project.training import write_training_set
 
 
 def names(run) -> set[str]:
-    return {table.name for table in ResultTable.read_all(run.path)}
+    """Tables about position bias that the run keeps."""
+    found = {table.name for table in ResultTable.read_all(run.path)}
+    return {name for name in found if name.startswith(BIAS_PREFIX)}
 
 
 def fitted_to(run) -> MajorityVote:

@@ -11,6 +11,7 @@ import pytest
 from labelkit.errors import ProjectError
 from labelkit.project import ResultTable
 from labelkit.project.biasing import BY_POSITION, CURVES, PERPLEXITY, WINDOW_CURVES
+from labelkit.project.functions import AGREEMENT, REDUNDANCY
 from labelkit.project.runs import FINDINGS
 from labelkit.report import write_report
 
@@ -187,3 +188,29 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path):
 def test_writing_it_again_gives_the_same_page(write_run):
     run = write_run(validated=True)
     assert write_report(run).read_bytes() == write_report(run).read_bytes()
+
+
+def test_functions_in_pairs_are_a_map_and_their_other_tables_stand_beside(write_run):
+    run = write_run(validated=True)
+    names = ["bought", "never_clicked", HOSTILE]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    frame = pl.DataFrame(
+        {
+            "lf": [a for a, _ in pairs],
+            "other": [b for _, b in pairs],
+            "together": [40, 0, 7],
+            "agreement": [0.93, None, 0.21],
+            "agreement_low": [0.8, None, 0.1],
+            "agreement_high": [0.97, None, 0.5],
+        }
+    )
+    ResultTable(AGREEMENT, "Labeling functions in pairs", "How they agree.", frame).save(run)
+    adds = pl.DataFrame({"lf": names, "alone": [0.1, 0.0, None], "near_copy": [False, True, False]})
+    ResultTable(REDUNDANCY, "What each adds", "", adds).save(run)
+    html, page = _read(run)
+    assert page.text.count("Labeling functions in pairs") == 1
+    assert "0.93" in page.text
+    assert "0.21" in page.text
+    assert "What each adds" in page.text
+    assert "<script>" not in html
+    assert html.index("Labeling functions in pairs") > html.index("<h2>Labeling functions</h2>")

@@ -98,12 +98,16 @@ def label(
             run = opened.label(seed=seed, progress=progress)
         counts = run.manifest.counts
         out.result.update({"run": run.id, "path": str(run.path), "seconds": run.manifest.seconds})
+        out.result["cached_lfs"] = list(run.manifest.cached_lfs)
         out.result.update({"counts": asdict(counts), "bias": asdict(run.manifest.bias)})
         out.say(
             f"Run {run.id}: {counts.n_impressions:,} impressions became {counts.n_examples:,} "
             f"labels in {run.manifest.seconds:.1f} s; "
             f"{_share(counts.n_covered, counts.n_examples)} have at least one vote."
         )
+        if run.manifest.cached_lfs:
+            cached = ", ".join(run.manifest.cached_lfs)
+            out.say(f"The votes of {cached} came from the cache: nothing they rest on has changed.")
         if counts.n_quarantined:
             out.warn(
                 f"{counts.n_quarantined:,} bad rows were set aside in "

@@ -175,7 +175,8 @@ def _fit(task: _Task, kept: Sequence[int]) -> _Fit:
     part = VoteStatistics(np.ascontiguousarray(full.rows[:, list(kept)]), full.counts, k, names)
     g = 0 if task.gold is None else len(task.gold)
     if not len(kept) or not part.covered.any():
-        silent = np.tile(task.balance, (len(full.rows), 1))
+        usual = task.balance if task.gold is None else task.gold.balance(k)
+        silent = np.tile(usual, (len(full.rows), 1))
         return _Fit(silent, np.zeros(len(full.rows), dtype=bool), _prior_of_the_rest(task, k))
     scorer = _scorer(task, part)
     held_out = np.empty((g, k))

@@ -45,7 +45,8 @@ def agreement_table(votes: Votes) -> ResultTable:
     note = (
         "together: examples on which both vote; agreement: share of these on which they vote "
         "alike; kappa: agreement beyond chance, 0 for none, 1 for throughout, nothing where both "
-        "can only vote one way. Below what two good functions would have, one of them is wrong."
+        "can only vote one way. Two good functions agree beyond chance; a pair at 0 or below has "
+        "one that is no better than a coin, or both look at different things."
     )
     frame = _polars(agreement(votes))
     return ResultTable(AGREEMENT, "Labeling functions in pairs", note, frame)
@@ -108,7 +109,7 @@ def errors_table(
     note = (
         "How often gold says what of the examples to which a function gives which vote. "
         f"{LABELS}: the weak labels, from models that did not see the gold. "
-        "`labelkit lfs errors NAME` shows the examples."
+        "labelkit lfs errors NAME shows the examples."
     )
     return ResultTable(ERRORS, "Votes beside gold", note, wide.filter(said))
 

@@ -281,7 +281,13 @@ def _svg(chart: Any, height: int = _HEIGHT, width: int = _WIDTH) -> str:
         "titleFontSize": 12,
     }
     spec = (
-        chart.properties(width=width, height=height, background="transparent")
+        chart.properties(
+            width=width,
+            height=height,
+            background="transparent",
+            # Fonts of a browser may be wider than those that the labels were measured with.
+            padding={"left": 16, "top": 5, "right": 5, "bottom": 5},
+        )
         .configure_axis(**axis)
         .configure_view(stroke=None)
         .configure_legend(labelColor=_FAINT, labelFontSize=12)
