@@ -51,9 +51,14 @@ class Moments:
     @classmethod
     def of_patterns(cls, patterns: Patterns, cardinality: int) -> Moments:
         """Moments from unique rows with counts: cost grows with the number of patterns."""
-        onehot = one_hot(patterns.rows, cardinality, dtype=np.float64)
-        # Whole numbers are exact in float64 up to 2^53 examples.
-        counts = onehot.T @ (onehot * patterns.counts[:, None])
+        size = patterns.rows.shape[1] * cardinality
+        counts = np.zeros((size, size))
+        # In chunks: many dense LFs have nearly as many patterns as there are examples.
+        for start in range(0, len(patterns), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            onehot = one_hot(patterns.rows[part], cardinality, dtype=np.float64)
+            # Whole numbers are exact in float64 up to 2^53 examples.
+            counts += onehot.T @ (onehot * patterns.counts[part, None])
         return cls(np.rint(counts).astype(np.int64), patterns.n, cardinality)
 
     @classmethod

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from threadpoolctl import threadpool_limits
 
 from labelkit.errors import LabelkitError
+from labelkit.evidence import available
 from labelkit.lfs import analyze, load_lfs, vote_changes
 from labelkit.lfs.cache import apply_cached
 from labelkit.lfs.fingerprint import fingerprint
@@ -20,6 +21,7 @@ from labelkit.project.functions import shown_beside
 from labelkit.project.gold import KEYS, match_gold
 from labelkit.project.labeling import fit_bias, gather, vote_cache
 from labelkit.project.runs import Progress
+from labelkit.project.tables import table_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -139,7 +141,10 @@ def _sample(
         say("estimating position bias")
         bias = fit_bias(log, config, gold, seed=seed)
         say("gathering evidence")
-        examples = gather(log, bias, config, directory, None)
+        # Also what takes a pass of its own: the next edit may ask for it.
+        tables = (table_columns(table, directory) for table in config.tables.values())
+        everything = set(available(log)).union(*tables)
+        examples = gather(log, bias, config, directory, everything)
     finally:
         aside.unlink(missing_ok=True)
     if len(examples) <= n:
