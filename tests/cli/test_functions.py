@@ -115,10 +115,14 @@ def test_diff_says_what_an_edit_did(judged, run):
     for row in sure:
         assert row["change_low"] <= row["change"] <= row["change_high"]
         assert row["change"] == pytest.approx(row["after"] - row["before"])
-    example = told["examples"][0]
-    assert example["title"].startswith("Page ")
-    assert example["label_before"] != example["label_after"]
-    assert example["votes"] == "good_page: relevant → abstained"
+    assert len(told["examples"]) == 10
+    for example in told["examples"]:
+        assert example["title"].startswith("Page ")
+    assert told["examples"][0]["label_before"] != told["examples"][0]["label_after"]
+    because = {example["votes"] for example in told["examples"]}
+    assert because <= {"good_page: relevant → abstained", "the same, weighed otherwise"}
+    every = Project(judged.path).lfs_diff(n=10_000).examples
+    assert (every["votes"] == "good_page: relevant → abstained").sum() == votes["good_page"]["lost"]
     assert told["notes"] == []
     shown = run("lfs", "diff", "-n", "3").stdout
     assert "good_page: edited" in shown

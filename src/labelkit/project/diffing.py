@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from labelkit.project.manifest import LFFact, Manifest
 
 
+# The model that was fitted to the other examples' votes is another.
+SAME_VOTES = "the same, weighed otherwise"
+
+
 @dataclass(frozen=True)
 class LFDiff:
     """What two runs of one project differ in, from ``before`` to ``after``.
@@ -252,7 +256,9 @@ def _examples(
         .sort(flipped, "moved", *KEYS, descending=[True, True, False, False])
         .head(n)
         .with_columns(
-            label_before=_name("label_before", names), label_after=_name("label_after", names)
+            label_before=_name("label_before", names),
+            label_after=_name("label_after", names),
+            votes=pl.col("votes").replace("", SAME_VOTES),
         )
     )
     return shown_beside(top, config, directory)
