@@ -39,7 +39,7 @@ def phrases_of(texts: Iterable[object]) -> tuple[str, ...]:
         if not isinstance(text, str):
             raise LFError(f"A word to look for is a text; got {text!r}.")
     found = pl.DataFrame({"text": given}, schema={"text": pl.String}).select(
-        _spaced(pl.col("text")).str.strip_chars(" ")
+        _spaced(pl.col("text")).str.strip_chars(" ").alias("text")
     )["text"]
     wordless = (found == "").arg_max()
     if wordless is not None and found[wordless] == "":
