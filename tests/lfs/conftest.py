@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pytest
+
+from labelkit import apply, vote
+from labelkit.lfs import LabelingFunction
 
 ENGINES = ["polars", "polars_lazy", "pandas", "pandas_arrow", "pyarrow", "duckdb"]
 
@@ -36,6 +40,23 @@ def in_engine(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame, 
         return frame
 
     return build
+
+
+@pytest.fixture(scope="session")
+def votes_of() -> Callable[..., list[list[int]]]:
+    """What conditions say of examples by their ``item``: 1 holds, 0 fails, -1 unknown."""
+
+    def ask(conditions: Sequence[Any], native: Any) -> list[list[int]]:
+        lfs = [
+            LabelingFunction(f"lf{j}", vote(1, where=condition) | vote(0, where=~condition))
+            for j, condition in enumerate(conditions)
+        ]
+        votes = apply(lfs, native, keys=("item",))
+        order = np.argsort(votes.key_frame["item"].to_numpy())
+        rows: list[list[int]] = votes.matrix[order].tolist()
+        return rows
+
+    return ask
 
 
 @pytest.fixture(params=ENGINES)
