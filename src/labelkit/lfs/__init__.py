@@ -11,7 +11,7 @@ In the order in which an LF meets its data::
     questions    what a condition asks of values     kinds  … and of which values it can be asked
     logic        &, |, ~ with unknowns
     ballot       vote(LABEL, where=…), first that does not abstain
-    function     @labeling_function
+    function     @labeling_function      batches  … of many rows at once, in Python
     discovery    load_lfs: a project's functions by module path
     applier      apply: check, then one query        rows   … and row by row where it must be
     votes        Votes        patterns, moments      their sufficient statistics
@@ -22,6 +22,7 @@ In the order in which an LF meets its data::
 from labelkit.lfs.analysis import LFCounts, against_gold, analyze, wilson
 from labelkit.lfs.applier import apply, check_lfs, vote_exprs
 from labelkit.lfs.ballot import Ballot, Rule, vote
+from labelkit.lfs.batches import BatchFunction
 from labelkit.lfs.discovery import load_lfs
 from labelkit.lfs.expression import Value, col
 from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction, as_lf, labeling_function
@@ -36,6 +37,7 @@ __all__ = [
     "ABSTAIN",
     "AnyLF",
     "Ballot",
+    "BatchFunction",
     "Coding",
     "Condition",
     "LFCounts",

@@ -13,6 +13,7 @@ import narwhals as nw
 from labelkit.errors import LFError
 from labelkit.evidence import COLUMNS as EVIDENCE
 from labelkit.lfs.ballot import Ballot
+from labelkit.lfs.batches import BatchFunction
 from labelkit.lfs.kinds import Schema
 
 
@@ -141,11 +142,13 @@ class RowFunction:
         return self.function(x)
 
 
-AnyLF: TypeAlias = LabelingFunction | RowFunction
+AnyLF: TypeAlias = LabelingFunction | RowFunction | BatchFunction
 
 
 @overload
 def labeling_function(function: Callable[[], Ballot | LabelingFunction], /) -> LabelingFunction: ...
+@overload
+def labeling_function(function: Callable[[], BatchFunction], /) -> BatchFunction: ...
 @overload
 def labeling_function(function: Callable[[Any], int], /) -> RowFunction: ...
 @overload
@@ -156,7 +159,8 @@ def labeling_function(
     """Make a labeling function: ``@labeling_function`` or ``@labeling_function(name="…")``.
 
     A function without arguments returns a `vote` (or a composition ``a | b``: the first that does
-    not abstain) and runs in the engine. A function of one row, ``f(x) -> int``, runs row by row.
+    not abstain) and runs in the engine, or a model's vote, which runs in batches. A function of
+    one row, ``f(x) -> int``, runs row by row.
     Its docstring says why it should hold.
 
     Examples
@@ -187,8 +191,12 @@ def as_lf(thing: object) -> AnyLF:
     LFError
         It is neither.
     """
-    if isinstance(thing, LabelingFunction | RowFunction):
+    if isinstance(thing, LabelingFunction | RowFunction) or (
+        isinstance(thing, BatchFunction) and thing.name
+    ):
         return thing
+    if isinstance(thing, BatchFunction):
+        raise LFError(f"`{thing.rule}` has no name: put it under @labeling_function.")
     if isinstance(thing, Ballot):
         raise LFError(f"`{thing}` is a vote without a name: put it under @labeling_function.")
     if is_snorkel_lf(thing):
@@ -228,6 +236,14 @@ def _make(function: Callable[..., Any], name: str | None) -> AnyLF:
         result = function()
     except LFError as error:
         raise LFError(f"{place}: {error}") from None
+    if isinstance(result, BatchFunction):
+        return replace(
+            result,
+            name=chosen,
+            doc=origin["doc"],
+            source=origin["source"],
+            where_defined=origin["where_defined"],
+        )
     ballot = result.ballot if isinstance(result, LabelingFunction) else result
     if not isinstance(ballot, Ballot):
         raise LFError(f"{place} returns {result!r} instead of vote(LABEL, where=condition).")
