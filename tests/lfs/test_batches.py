@@ -73,7 +73,7 @@ def test_under_the_decorator_it_has_name_reason_source_and_line():
 
 
 def test_without_a_name_it_is_no_lf():
-    with pytest.raises(LFError, match="`1 where score > 0.5, else 0` has no name"):
+    with pytest.raises(LFError, match=r"`1 where score > 0\.5, else 0` has no name"):
         as_lf(batch_function(name=""))
 
 
