@@ -142,6 +142,8 @@ class RowFunction:
         return self.function(x)
 
 
+_SNORKEL = ("snorkel.", "labelkit.lfs.snorkel.")  # told without importing either
+
 AnyLF: TypeAlias = LabelingFunction | RowFunction | BatchFunction
 
 
@@ -208,9 +210,9 @@ def as_lf(thing: object) -> AnyLF:
 
 
 def is_snorkel_lf(thing: object) -> bool:
-    """Whether it is one of Snorkel's LabelingFunction objects, told without importing Snorkel."""
+    """Whether it is a LabelingFunction of Snorkel's, or of our module that stands in for it."""
     return any(
-        base.__module__.startswith("snorkel.") and base.__name__ == "LabelingFunction"
+        base.__module__.startswith(_SNORKEL) and base.__name__ == "LabelingFunction"
         for base in type(thing).__mro__
     )
 
