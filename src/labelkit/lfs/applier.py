@@ -14,6 +14,7 @@ from labelkit.errors import LabelkitWarning, LFError
 from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction, as_lf, missing_columns
 from labelkit.lfs.kinds import Schema
 from labelkit.lfs.rows import OnError, Progress, run_row_functions
+from labelkit.lfs.stages import asks_polars, prepare
 from labelkit.lfs.votes import LFFailure, Votes
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ def apply(
 
 
 def vote_exprs(lfs: Sequence[LabelingFunction], schema: Schema) -> list[nw.Expr]:
-    """The votes as int8 engine expressions, to be part of a longer lazy query."""
+    """The votes as int8 engine expressions, to be part of a longer lazy query.
+
+    Functions that read windows, words or tables need their columns first: see `prepare`.
+    """
     return [lf.to_expr(schema) for lf in lfs]
 
 
@@ -169,7 +173,7 @@ def _voting_frame(frame: Frame, lfs: Sequence[AnyLF], keys: Sequence[str]) -> Fr
     engine_lfs = [lf for lf in lfs if isinstance(lf, LabelingFunction)]
     by_row = len(engine_lfs) < len(lfs)
     stays = frame.implementation.is_polars() or (
-        isinstance(frame, nw.LazyFrame) and not any(lf.uses_regex for lf in engine_lfs)
+        isinstance(frame, nw.LazyFrame) and not asks_polars([lf.ballot for lf in engine_lfs], frame)
     )
     if not by_row:
         read = frozenset().union(*(lf.columns for lf in engine_lfs)) - set(keys)
@@ -213,7 +217,8 @@ def _can_ask(lf: LabelingFunction, schema: Schema) -> bool:
 
 def _query(lfs: Sequence[AnyLF], frame: Frame, keys: Sequence[str]) -> Frame:
     engine_lfs = [lf for lf in lfs if isinstance(lf, LabelingFunction)]
-    return lazy(frame).select(*keys, *vote_exprs(engine_lfs, frame.collect_schema()))
+    ready = prepare(lazy(frame), [lf.ballot for lf in engine_lfs])
+    return ready.select(*keys, *vote_exprs(engine_lfs, ready.collect_schema()))
 
 
 def _collect(query: Frame) -> pl.DataFrame:
