@@ -8,15 +8,22 @@ read a row before every function has been checked against the columns that are t
 In the order in which an LF meets its data::
 
     expression   col("x"): columns, arithmetic, text
+    over         … among its query's (windows)       words  … its words (tokens)
+    times        … its age and weekday (calendar)    lookups  lookup(table, …) (tables)
     questions    what a condition asks of values     kinds  … and of which values it can be asked
+    intervals    interval("ctr") > …: surely, or unknown
     logic        &, |, ~ with unknowns
-    ballot       vote(LABEL, where=…), first that does not abstain
+    ballot       vote(LABEL, where=…), first that does not abstain    soft  probabilities, grades
+    stages       windows, words and joins, made as columns before the votes are
     function     @labeling_function      batches  … of many rows at once, in Python
     discovery    load_lfs: a project's functions by module path
-    applier      apply: check, then one query        rows   … and row by row where it must be
+    applier      apply: check, then one query        keys   … every example once
+    running      what needs Python, in batches       rows   … row by row where it must be
+    processes    … in several processes              spark  … and on Spark's executors
     votes        Votes        patterns, moments      their sufficient statistics
     analysis     analyze      gold                   labels beside votes
     overlap      text as evidence
+    snorkel/     Snorkel's names for all this, for code that was written for it
 """
 
 from labelkit.lfs.analysis import LFCounts, against_gold, analyze, wilson
@@ -27,10 +34,14 @@ from labelkit.lfs.discovery import load_lfs
 from labelkit.lfs.expression import Value, col
 from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction, as_lf, labeling_function
 from labelkit.lfs.gold import align_gold
+from labelkit.lfs.intervals import Interval, interval
 from labelkit.lfs.logic import Condition
+from labelkit.lfs.lookups import lookup
 from labelkit.lfs.moments import Moments
 from labelkit.lfs.overlap import text_evidence
 from labelkit.lfs.patterns import ABSTAIN, Coding, Patterns
+from labelkit.lfs.soft import graded, most_probable, soft_vote
+from labelkit.lfs.stages import prepare
 from labelkit.lfs.votes import LFFailure, Votes
 
 __all__ = [
@@ -40,6 +51,7 @@ __all__ = [
     "BatchFunction",
     "Coding",
     "Condition",
+    "Interval",
     "LFCounts",
     "LFFailure",
     "LabelingFunction",
@@ -56,8 +68,14 @@ __all__ = [
     "as_lf",
     "check_lfs",
     "col",
+    "graded",
+    "interval",
     "labeling_function",
     "load_lfs",
+    "lookup",
+    "most_probable",
+    "prepare",
+    "soft_vote",
     "text_evidence",
     "vote",
     "vote_exprs",

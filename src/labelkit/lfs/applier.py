@@ -17,6 +17,7 @@ from labelkit.lfs.kinds import Schema
 from labelkit.lfs.rows import OnError
 from labelkit.lfs.running import BATCH, Progress, run_python_functions
 from labelkit.lfs.spark import can_stay, is_spark, vote_on_spark
+from labelkit.lfs.stages import asks_polars, prepare
 from labelkit.lfs.votes import LFFailure, Votes
 
 if TYPE_CHECKING:
@@ -110,7 +111,10 @@ def apply(
 
 
 def vote_exprs(lfs: Sequence[LabelingFunction], schema: Schema) -> list[nw.Expr]:
-    """The votes as int8 engine expressions, to be part of a longer lazy query."""
+    """The votes as int8 engine expressions, to be part of a longer lazy query.
+
+    Functions that read windows, words or tables need their columns first: see `prepare`.
+    """
     return [lf.to_expr(schema) for lf in lfs]
 
 
@@ -193,10 +197,11 @@ def _voting_frame(frame: Frame, lfs: Sequence[AnyLF], keys: Sequence[str]) -> Fr
         columns = (lf.columns for lf in lfs if not isinstance(lf, RowFunction))
         read = frozenset().union(*columns) - set(keys)
         frame = frame.select([*keys, *sorted(read)])
-    if is_spark(frame):
-        stays = can_stay(lfs)
+    if isinstance(frame, nw.LazyFrame) and is_spark(frame):
+        stays = can_stay(lfs, frame)
     else:
-        stays = isinstance(frame, nw.LazyFrame) and not any(lf.uses_regex for lf in engine_lfs)
+        ballots = [lf.ballot for lf in engine_lfs]
+        stays = isinstance(frame, nw.LazyFrame) and not asks_polars(ballots, frame)
     if stays or frame.implementation.is_polars():
         return lazy(frame)
     try:
@@ -236,7 +241,8 @@ def _can_ask(lf: LabelingFunction, schema: Schema) -> bool:
 
 def _query(lfs: Sequence[AnyLF], frame: Frame, keys: Sequence[str]) -> Frame:
     engine_lfs = [lf for lf in lfs if isinstance(lf, LabelingFunction)]
-    return lazy(frame).select(*keys, *vote_exprs(engine_lfs, frame.collect_schema()))
+    ready = prepare(lazy(frame), [lf.ballot for lf in engine_lfs])
+    return ready.select(*keys, *vote_exprs(engine_lfs, ready.collect_schema()))
 
 
 def _collect(query: Frame) -> pl.DataFrame:

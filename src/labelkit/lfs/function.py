@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, TypeAlias, overload
 
 import narwhals as nw
@@ -15,6 +16,7 @@ from labelkit.evidence import COLUMNS as EVIDENCE
 from labelkit.lfs.ballot import Ballot
 from labelkit.lfs.batches import BatchFunction
 from labelkit.lfs.kinds import Schema
+from labelkit.lfs.logic import Condition
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,41 @@ class LabelingFunction:
             source="\n\n".join(filter(None, [self.source, other.source])),
             where_defined=self.where_defined,
         )
+
+    def where(self, condition: Condition | object) -> LabelingFunction:
+        """The same function, voting only where a condition is known to hold as well."""
+        ballot = self.ballot.where(condition)
+        return replace(self, name=f"{self.name}_where", ballot=ballot)
+
+    def __and__(self, condition: object) -> LabelingFunction:
+        if isinstance(condition, LabelingFunction | Ballot):
+            raise LFError(
+                f"{self.at} & another vote: & takes a condition; the first of two votes that does "
+                "not abstain is a | b."
+            )
+        return self.where(condition)
+
+    __rand__ = __and__
+
+    def __invert__(self) -> LabelingFunction:
+        """The opposite function between two classes: it votes 0 for 1 and 1 for 0."""
+        try:
+            ballot = ~self.ballot
+        except LFError as error:
+            raise LFError(f"{self.at}: {error}") from None
+        return replace(self, name=f"not_{self.name}", ballot=ballot)
+
+    def relabel(self, labels: Mapping[int, int]) -> LabelingFunction:
+        """The same function with other labels, as for a set of classes that is told apart finer."""
+        try:
+            return replace(self, ballot=self.ballot.relabel(labels))
+        except LFError as error:
+            raise LFError(f"{self.at}: {error}") from None
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the votes might: a digest of the rules and of the tables they read."""
+        return blake2b(repr(self.ballot).encode(), digest_size=16).hexdigest()
 
     def named(self, name: str) -> LabelingFunction:
         """The same function under another name."""

@@ -19,6 +19,7 @@ from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction
 from labelkit.lfs.kinds import Schema
 from labelkit.lfs.processes import pack, unpack
 from labelkit.lfs.rows import OnError, Outcome, rows_of, vote_on_rows
+from labelkit.lfs.stages import Joined, asks_polars, nodes, prepare
 from labelkit.lfs.votes import LFFailure
 
 if TYPE_CHECKING:
@@ -34,15 +35,21 @@ def is_spark(frame: Frame) -> bool:
     return kind.is_pyspark() or kind.is_pyspark_connect()
 
 
-def can_stay(lfs: Sequence[AnyLF]) -> bool:
-    """Whether Spark can run them all: one batch at a time knows nothing of a whole query's items,
-    and batch functions stay in the process that holds their models, budgets and caches.
+def can_stay(lfs: Sequence[AnyLF], frame: nw.LazyFrame[Any]) -> bool:
+    """Whether Spark can run them all.
+
+    An executor sees one batch at a time, so what only Polars can do must not look at other
+    examples or tables; and batch functions stay where their models, budgets and caches are.
     """
-    return all(
-        isinstance(lf, RowFunction)
-        or (isinstance(lf, LabelingFunction) and (not lf.uses_regex or not _looks_around(lf)))
-        for lf in lfs
-    )
+    schema = frame.collect_schema()
+    for lf in lfs:
+        if isinstance(lf, RowFunction):
+            continue
+        if not isinstance(lf, LabelingFunction):
+            return False
+        if asks_polars([lf.ballot], frame) and _looks_around(lf, schema):
+            return False
+    return True
 
 
 def vote_on_spark(
@@ -60,22 +67,22 @@ def vote_on_spark(
     LFError
         A row function raised or gave something that is no label.
     """
-    schema = frame.collect_schema()
-    inside = {
-        lf.name: lf.to_expr(schema)
-        for lf in lfs
-        if isinstance(lf, LabelingFunction) and not lf.uses_regex
-    }
+    within = [
+        lf for lf in lfs if isinstance(lf, LabelingFunction) and not asks_polars([lf.ballot], frame)
+    ]
+    ready = prepare(frame, [lf.ballot for lf in within])
+    ready_schema = ready.collect_schema()
+    inside = {lf.name: lf.to_expr(ready_schema) for lf in within}
     if len(inside) == len(lfs):
-        return frame.select(*keys, *inside.values()), ()
+        return ready.select(*keys, *inside.values()), ()
     outside = [lf for lf in lfs if lf.name not in inside]
     row_lfs = [lf for lf in outside if isinstance(lf, RowFunction)]
-    read = list(schema)
+    read = list(frame.collect_schema())
     if not row_lfs:
         wanted = frozenset(keys).union(*(lf.columns for lf in outside))  # type: ignore[union-attr]
         read = [name for name in read if name in wanted]
     held = {name: f"__vote_{j}__" for j, name in enumerate(inside)}
-    table = frame.select(*read, *(expr.alias(held[name]) for name, expr in inside.items()))
+    table = ready.select(*read, *(expr.alias(held[name]) for name, expr in inside.items()))
     voter = _Voter(
         pack(outside), tuple(lf.name for lf in lfs), tuple(keys), held, cardinality, on_error
     )
@@ -132,9 +139,9 @@ class _Voter:
         row_lfs = [lf for lf in lfs if isinstance(lf, RowFunction)]
         engine_lfs = [lf for lf in lfs if isinstance(lf, LabelingFunction)]
         if engine_lfs:
-            frame = nw.from_native(examples)
-            schema: Schema = frame.collect_schema()
-            made = frame.select(lf.to_expr(schema) for lf in engine_lfs).to_native()
+            ready = prepare(nw.from_native(examples).lazy(), [lf.ballot for lf in engine_lfs])
+            schema = ready.collect_schema()
+            made = ready.select(lf.to_expr(schema) for lf in engine_lfs).collect().to_native()
             votes |= {lf.name: made[lf.name] for lf in engine_lfs}
         rows = rows_of(examples) if row_lfs else []
         extra: dict[str, pa.Array] = {}
@@ -201,15 +208,10 @@ def _trace(name: str) -> str:
     return f"__trace_{name}__"
 
 
-def _looks_around(node: object) -> bool:
-    """Whether an expression looks at other rows than its own: something in it is `over` a group."""
-    if getattr(node, "over", None) is not None:
-        return True
-    if isinstance(node, tuple | list):
-        return any(map(_looks_around, node))
-    if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        return any(_looks_around(getattr(node, f.name)) for f in dataclasses.fields(node))
-    return False
+def _looks_around(lf: LabelingFunction, schema: Schema) -> bool:
+    """Whether its vote on an example depends on other examples, or on a table that is joined."""
+    found = nodes(lf.ballot.rules, schema)
+    return any(hasattr(node, "over") or isinstance(node, Joined) for node in found)
 
 
 def _warn(row_lfs: Sequence[RowFunction]) -> None:
