@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 
 from labelkit.engine import Frame, lazy
 from labelkit.errors import LFError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# A table whose beginning is not sorted need not be looked through.
+_SAMPLE = 10_000
 
 
 def check_keys(votes: Frame, keys: Sequence[str]) -> None:
@@ -41,8 +48,31 @@ def check_keys(votes: Frame, keys: Sequence[str]) -> None:
 
 
 def _clearly_unique(votes: Frame, keys: Sequence[str]) -> bool:
-    """Whether hashes alone tell it, several times faster than a group-by; Polars only."""
+    """Whether it can be told without a group-by, several times faster; Polars only."""
     if not isinstance(votes, nw.DataFrame) or not votes.implementation.is_polars():
         return False
     native = votes.to_native()
+    if _rises(native.head(_SAMPLE), keys) and _rises(native, keys):
+        return True
     return bool(native.select(keys).hash_rows().n_unique() == len(native))
+
+
+def _rises(table: pl.DataFrame, keys: Sequence[str]) -> bool:
+    """Whether each row's key is above the one before: a sorted table, as a group-by often gives.
+
+    A missing key is above nothing here, so a table that has one is not told to rise.
+    """
+    import polars as pl
+
+    if not all(_ordered(table.schema[key]) for key in keys):
+        return False
+    later, ties = pl.lit(False), pl.lit(True)
+    for key in keys:
+        now, before = pl.col(key).slice(1), pl.col(key).slice(0, pl.len() - 1)
+        later, ties = later | (ties & (now > before)), ties & (now == before)
+    risen = table.lazy().select(later.fill_null(False).all()).collect()
+    return len(table) < 2 or bool(risen.item())
+
+
+def _ordered(dtype: pl.DataType) -> bool:
+    return dtype.is_integer() or dtype.is_temporal()
