@@ -36,6 +36,9 @@ bench: $(VENV)/.test-installed ## Print the figures that the documentation quote
 	$(BIN)/python benchmarks/main_job.py naver
 	$(BIN)/python benchmarks/main_job.py demo
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/bias.py all
+	$(BIN)/python benchmarks/clickmodels.py
+	$(BIN)/python benchmarks/simulator.py
 	$(BIN)/python benchmarks/labelmodels.py
 	$(BIN)/python benchmarks/lfs.py
 

@@ -23,6 +23,12 @@ _HOME = {
     # position bias and evidence
     "PositionBias": "labelkit.bias",
     "impression_weights": "labelkit.bias",
+    "example_weights": "labelkit.bias",
+    "training_arrays": "labelkit.bias",
+    "weight_report": "labelkit.bias",
+    "known_at": "labelkit.evidence",
+    "preference_pairs": "labelkit.evidence",
+    "doubly_robust": "labelkit.evidence",
     # labeling functions
     "ABSTAIN": "labelkit.lfs",
     "labeling_function": "labelkit.lfs",
@@ -75,20 +81,33 @@ __all__ = [
     "analyze",
     "apply",
     "col",
+    "doubly_robust",
     "evidence",
+    "example_weights",
     "impression_weights",
+    "known_at",
     "labeling_function",
+    "preference_pairs",
     "read_log",
     "select",
     "simulate",
     "text_evidence",
+    "training_arrays",
     "validate",
     "vote",
+    "weight_report",
 ]
 
 if TYPE_CHECKING:
-    from labelkit.bias import PositionBias, impression_weights
+    from labelkit.bias import (
+        PositionBias,
+        example_weights,
+        impression_weights,
+        training_arrays,
+        weight_report,
+    )
     from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
+    from labelkit.evidence import doubly_robust, known_at, preference_pairs
     from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
     from labelkit.lfs import (
         ABSTAIN,

@@ -69,3 +69,31 @@ def to_polars_lazy(frame: Frame) -> pl.LazyFrame:
         return native.pl(lazy=True)  # type: ignore[no-any-return]
     eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     return eager.to_polars().lazy()
+
+
+def move(frame: Frame, like: Frame, *, keys: list[str]) -> nw.LazyFrame[Any]:
+    """``frame`` in the engine of ``like``, with ``keys`` of its types: ready to be joined.
+
+    Arrow has two types for text, and joins only like with like.
+    """
+    kind = like.implementation
+    moved = frame if frame.implementation == kind else frame.lazy().collect(kind)
+    if not kind.is_pyarrow():
+        return moved.lazy()
+    table, schema = moved.to_native(), like.to_native().schema
+    for key in keys:
+        place = table.schema.get_field_index(key)
+        wanted = schema.field(key).type
+        if table.schema.field(place).type != wanted:
+            table = table.set_column(place, key, table.column(key).cast(wanted))
+    return lazy(table)
+
+
+def to_polars_in_memory(frame: Frame) -> pl.LazyFrame:
+    """The same, held in memory unless Polars itself reads it: DuckDB serves one reader at a time,
+    and a plan that looks at its rows twice has two.
+    """
+    rows = to_polars_lazy(frame)
+    if frame.implementation.is_polars():
+        return rows
+    return rows.collect(engine="streaming").lazy()

@@ -8,6 +8,7 @@ import pytest
 
 import labelkit as lk
 from labelkit.bias import summarise_weights
+from labelkit.bias.adaptive import fit_adaptive
 from labelkit.bias.poisson import ClickedCells, fit_poisson
 from labelkit.errors import LabelkitError, NotFittedError, NotIdentifiable, PositivityWarning
 from labelkit.logs import ClickModel, PositionCounts, Ranker
@@ -49,7 +50,14 @@ def test_any_start_gives_the_same_curve(log: lk.InteractionLog) -> None:
 @pytest.mark.parametrize(
     # Errors add up along a chain of neighbours.
     ("method", "tolerance"),
-    [("poisson", 0.08), ("allpairs", 0.08), ("adjacent", 0.25), ("power", 0.08)],
+    [
+        ("poisson", 0.08),
+        ("bernoulli", 0.08),
+        ("allpairs", 0.08),
+        ("adjacent", 0.25),
+        ("adaptive", 0.08),
+        ("power", 0.08),
+    ],
 )
 def test_a_known_curve_is_found(log: lk.InteractionLog, method: str, tolerance: float) -> None:
     bias = lk.PositionBias(method).fit(log)  # type: ignore[arg-type]
@@ -69,6 +77,15 @@ def test_a_chain_of_neighbours_multiplies_up(log: lk.InteractionLog) -> None:
     chain = np.cumprod([1.0, *(sums[k + 1, k] / sums[k, k + 1] for k in range(9))])
     curve = lk.PositionBias("adjacent", smoothing=np.inf).fit(log).curve_
     np.testing.assert_allclose(curve.theta, chain, rtol=1e-6)
+
+
+def test_an_adaptive_curve_is_the_same_from_any_start(log: lk.InteractionLog) -> None:
+    cells = ClickedCells.of(log.counts)
+    starts = [np.zeros(10), -np.log(np.arange(1, 11)) * 2, np.linspace(0, 2, 10)]
+    fits = [fit_adaptive(cells, start, reference=0) for start in starts]
+    assert all(fit.converged for fit in fits)
+    for fit in fits[1:]:
+        np.testing.assert_allclose(fit.beta, fits[0].beta, atol=1e-4)
 
 
 def test_a_power_law_finds_its_exponent_more_sharply_than_ten_free_positions() -> None:
@@ -257,3 +274,22 @@ def test_bias_depends_on_counts_alone_not_on_how_queries_are_called() -> None:
     one = lk.PositionBias().fit(lk.read_log(frame)).curve_.theta
     two = lk.PositionBias().fit(lk.read_log(named)).curve_.theta
     np.testing.assert_allclose(one, two, rtol=1e-8)
+
+
+def test_a_chain_of_neighbours_is_refused_where_no_item_stands_at_two_of_them() -> None:
+    # Every item stands at positions two or three apart: enough for all pairs, nothing for a chain.
+    rng = np.random.default_rng(0)
+    n_queries, n_positions = 200, 8
+    item = np.arange(n_queries * n_positions).reshape(n_queries, n_positions)
+    moved = np.stack([np.roll(row, 2 + q % 2) for q, row in enumerate(item)])
+    example = np.concatenate([item.ravel(), moved.ravel()])
+    position = np.tile(np.arange(1, n_positions + 1), 2 * n_queries)
+    impressions = np.full(len(example), 200)
+    clicks = rng.binomial(impressions, 0.3 / position)
+    counts = PositionCounts.from_arrays(
+        example // n_positions, example, position, impressions, clicks
+    )
+    with pytest.raises(NotIdentifiable, match="chain of neighbouring positions breaks"):
+        lk.PositionBias("adjacent").fit(counts)
+    curve = lk.PositionBias("allpairs").fit(counts).curve_
+    assert np.abs(np.log(curve.theta * curve.positions)).max() < 0.1

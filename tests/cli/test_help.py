@@ -20,6 +20,8 @@ COMMANDS = [
     "lfs",
     "validate",
     "report",
+    "bias",
+    "export",
     "demo",
     "round plan",
     "round push",

@@ -89,7 +89,8 @@ def test_every_run_has_the_tables_and_the_true_curve_for_its_report(played):
     for name in ("good", "adverse"):
         run = Project(played.directory.parent / name).latest()
         assert run.has("propensity_truth")
-        assert len(list((run.path / "tables").glob("*.json"))) == len(played.tables)
+        assert len(list((run.path / "tables").glob("demo-*.json"))) == len(played.tables)
+        assert run.bias_findings(), "and what label found out about position bias by itself"
 
 
 def test_nothing_of_a_users_is_overwritten(played):

@@ -56,15 +56,21 @@ def test_the_public_names_are_these() -> None:
         "analyze",
         "apply",
         "col",
+        "doubly_robust",
         "evidence",
+        "example_weights",
         "impression_weights",
+        "known_at",
         "labeling_function",
+        "preference_pairs",
         "read_log",
         "select",
         "simulate",
         "text_evidence",
+        "training_arrays",
         "validate",
         "vote",
+        "weight_report",
     ]
 
 

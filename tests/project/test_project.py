@@ -167,8 +167,8 @@ def test_a_password_in_the_ledgers_address_is_in_no_file_of_a_run(small_project,
     # No PostgreSQL server runs at that address; what is tested is what the run writes down.
     monkeypatch.setattr(Project, "_has_ledger", lambda _: False)
     run = project.label()
-    for path in run.path.iterdir():
-        assert b"hunter2" not in path.read_bytes()
+    for path in run.path.rglob("*"):
+        assert path.is_dir() or b"hunter2" not in path.read_bytes()
     config = json.loads((run.path / "manifest.json").read_text(encoding="utf-8"))["config"]
     assert config["rounds"]["ledger"] == "postgresql://ann:***@db.example.org/rounds"
 

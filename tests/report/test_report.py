@@ -10,6 +10,8 @@ import pytest
 
 from labelkit.errors import ProjectError
 from labelkit.project import ResultTable
+from labelkit.project.biasing import BY_POSITION, CURVES, PERPLEXITY, WINDOW_CURVES
+from labelkit.project.runs import FINDINGS
 from labelkit.report import write_report
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}</svg><img src=x onerror=alert(2)>"
@@ -104,6 +106,77 @@ def test_the_truth_is_drawn_beside_the_curve_where_it_is_known(write_run):
     _, page = _read(run)
     assert "The dashed line is the truth" in page.text
     assert "stroke-dasharray" in str(page.tags)
+
+
+def _bias_tables(run) -> None:
+    """What `labelkit bias` leaves in a run, with hostile names where users' names go."""
+    k = list(range(1, 5))
+    curves = [
+        pl.DataFrame(
+            {
+                "method": name,
+                "position": k,
+                "propensity": [1 / x for x in k],
+                "low": [0.8 / x for x in k],
+                "high": [1.2 / x for x in k],
+            }
+        )
+        for name in ("poisson", "allpairs")
+    ]
+    windows = pl.concat(curves).rename({"method": "group"})
+    windows = windows.with_columns(pl.lit(HOSTILE).alias("group"))
+    perplexity = pl.DataFrame(
+        {
+            "model": "PBM",
+            "position": k,
+            "perplexity": [1.5, 1.3, 1.2, 1.1],
+            "perplexity_low": [1.4, 1.2, 1.1, 1.0],
+            "perplexity_high": [1.6, 1.4, 1.3, 1.2],
+        }
+    )
+    weights = pl.DataFrame(
+        {
+            "device": [HOSTILE, "desk"] * 2,
+            "position": [1, 1, 2, 2],
+            "share_of_clicks": [0.4, 0.3, 0.2, 0.1],
+            "share_of_weight": [0.1, 0.2, 0.3, 0.4],
+        }
+    )
+    findings = pl.DataFrame({"level": ["stop"], "finding": ["trust bias"], "message": [HOSTILE]})
+    for name, frame in {
+        CURVES: pl.concat(curves),
+        PERPLEXITY: perplexity,
+        BY_POSITION: weights,
+        WINDOW_CURVES: windows,
+        FINDINGS: findings,
+    }.items():
+        ResultTable(name, f"title of {name}", "a note", frame).save(run)
+
+
+def test_what_bias_found_is_drawn_in_its_section_and_nowhere_else(write_run):
+    run = write_run()
+    _, before = _read(run)
+    assert "labelkit bias" in before.text
+    _bias_tables(run)
+    html, page = _read(run)
+    drawn = sum(tag == "svg" for tag, _ in page.tags) - sum(tag == "svg" for tag, _ in before.tags)
+    assert drawn == 4
+    assert page.text.index("Position bias") < page.text.index(f"title of {CURVES}")
+    assert page.text.index(f"title of {WINDOW_CURVES}") < page.text.index("Labeling functions")
+    assert "var(--s2)" not in html.split("</style>")[1], "two curves take two colours"
+    assert "Run labelkit bias for" not in page.text
+    assert "<script" not in html
+    assert "stop" in page.text
+
+
+def test_a_curve_per_context_is_drawn_one_line_each(write_run):
+    run = write_run()
+    one = pl.read_parquet(run / "propensities.parquet")
+    two = [one.select(pl.lit(name).alias("device"), pl.all()) for name in ("desk", HOSTILE)]
+    pl.concat(two).write_parquet(run / "propensities.parquet")
+    html, page = _read(run)
+    assert "desk" in page.text
+    assert "<script" not in html
 
 
 def test_a_directory_that_is_no_run_is_refused(tmp_path):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from labelkit.bias.identifiability import next_to_each_other
 from labelkit.bias.poisson import ClickedCells, smoothing_matrix
 
 FloatArray = npt.NDArray[np.float64]
@@ -52,9 +53,7 @@ def neighbours_only(sums: FloatArray) -> FloatArray:
     It needs less variation of rankings than AllPairs uses, and pays with errors that add up along
     the chain.
     """
-    size = sums.shape[-1]
-    near = np.abs(np.subtract.outer(np.arange(size), np.arange(size))) == 1
-    neighbours: FloatArray = np.where(near, sums, 0.0)
+    neighbours: FloatArray = np.where(next_to_each_other(sums.shape[-1]), sums, 0.0)
     return neighbours
 
 

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from labelkit.bias import allpairs, diagnose, poisson, power, randomised
-from labelkit.bias.identifiability import check
-from labelkit.bias.poisson import ClickedCells
-from labelkit.bias.propensities import Diagnosis, Propensities
-from labelkit.bias.uncertainty import bootstrap_covariance, effective_df, sandwich_covariance
+from labelkit.bias import diagnose
+from labelkit.bias.buckets import require_cluster
+from labelkit.bias.choice import choose
+from labelkit.bias.methods import METHODS
+from labelkit.bias.propensities import Propensities
+from labelkit.bias.task import Estimate, FitTask
 from labelkit.engine import NativeFrame, to_native_like
-from labelkit.errors import LabelkitError, NotFittedError, NotIdentifiable, PositivityWarning
+from labelkit.errors import LabelkitError, NotFittedError, PositivityWarning
 from labelkit.logs import InteractionLog, PositionCounts
 
-FloatArray = npt.NDArray[np.float64]
 Method = Literal[
-    "auto", "poisson", "allpairs", "adjacent", "power", "randomised", "logged", "given"
+    "auto",
+    "poisson",
+    "bernoulli",
+    "allpairs",
+    "adjacent",
+    "adaptive",
+    "power",
+    "randomised",
+    "trust",
+    "logged",
+    "given",
 ]
-
-# A refit costs a few passes over the informative cells; above this many of them 200 refits take
-# longer than reading the log, and the sandwich, their limit, is indistinguishable from them.
-MOST_CELLS_TO_REFIT = 20_000
-
-
-@dataclass(frozen=True)
-class _Estimate:
-    theta: FloatArray
-    covariance: FloatArray
-    df: float
-    interval: str
-    diagnostics: tuple[Diagnosis, ...]
+Cluster = Literal["query", "session", "user"]
+Design = Literal["auto", "shuffle", "swaps"]
 
 
 class PositionBias:
@@ -45,23 +43,36 @@ class PositionBias:
     ----------
     method : how to estimate
         - "poisson": the Poisson position-based model at its maximum (needs rankings that vary)
+        - "bernoulli": the same for coins instead of counts: sharper where examined items are
+          nearly always clicked
         - "allpairs": intervention harvesting over all pairs of positions (Agarwal et al. 2019)
         - "adjacent": harvesting over neighbouring positions only (AdjacentChain, same source)
+        - "adaptive": a curve near a power law, as near as its clicks allow
         - "power": one parameter, θ_k = k^−η, for logs too thin for a propensity per position
-        - "randomised": click rates of impressions flagged as randomised
+        - "randomised": click rates of impressions flagged as randomised; where only two places of
+          a page were swapped, comparisons within each example (see ``design``)
+        - "trust": P(click) = α_k γ + β_k (trust bias), told by gold labels, or up to a constant of
+          γ by shuffled pages
         - "logged": the propensity column of the log, as it is
         - "given": ``curve``
-        - "auto": logged if the log has it; else randomised if flagged and clicked; else poisson
+        - "auto": logged if the log has it; else randomised if flagged and clicked; else poisson,
+          or bernoulli where examined items are mostly clicked
+    context : label columns of the log; each combination of their values gets a curve of its own,
+        shrunk towards the common one ("poisson" and "logged")
     curve : position → propensity, for "given"
     smoothing : standard deviation of log θ per e-fold of position under the random-walk prior
         that keeps sparse positions finite; ``inf`` for plain maximum likelihood
-    n_bootstrap : bootstrap samples of queries behind the intervals
+    cluster : clicks of one "query", "session" or "user" hang together in the intervals
+    design : of randomised pages: "shuffle" (all of the page), "swaps" (two places of it), or
+        "auto" to find out
+    n_bootstrap : bootstrap samples behind the intervals
     level : of the intervals, in (0, 1)
     seed : of the bootstrap
 
     Attributes
     ----------
-    propensities_ : frame with ``position``, ``propensity``, ``low``, ``high``
+    propensities_ : frame with the context, ``position``, ``propensity``, ``low``, ``high``, and
+        ``background`` where trust bias was fitted
     curve_ : ``Propensities``, the same as a value, with the covariance of log θ
     method_ : the method that was used
     reason_ : why, in one sentence
@@ -81,58 +92,76 @@ class PositionBias:
         self,
         method: Method = "auto",
         *,
+        context: Sequence[str] = (),
         curve: Mapping[int, float] | None = None,
         smoothing: float = 1.0,
+        cluster: Cluster = "query",
+        design: Design = "auto",
         n_bootstrap: int = 200,
         level: float = 0.95,
         seed: int = 0,
     ) -> None:
         self.method = method
+        self.context = context
         self.curve = curve
         self.smoothing = smoothing
+        self.cluster = cluster
+        self.design = design
         self.n_bootstrap = n_bootstrap
         self.level = level
         self.seed = seed
 
-    def fit(self, log: InteractionLog | PositionCounts) -> PositionBias:
+    def fit(
+        self, log: InteractionLog | PositionCounts, *, gold: NativeFrame | None = None
+    ) -> PositionBias:
         """Estimate from a log, or from counts alone.
+
+        Parameters
+        ----------
+        gold : for method="trust": ``query``, ``item``, ``label`` (a grade, 0 the lowest) and
+            optionally ``inclusion_probability``
 
         Raises
         ------
         NotIdentifiable
             The log cannot carry the estimate; the message says what would help.
         """
-        counts = log if isinstance(log, PositionCounts) else log.counts
         full = log if isinstance(log, InteractionLog) else None
-        method, self.reason_ = self._choose(full)
-        fit = {
-            "poisson": self._fit_harvesting,
-            "allpairs": self._fit_harvesting,
-            "adjacent": self._fit_harvesting,
-            "power": self._fit_harvesting,
-            "randomised": self._fit_randomised,
-            "logged": self._fit_logged,
-            "given": self._fit_given,
-        }.get(method)
-        if fit is None:
-            raise LabelkitError(
-                f"Unknown method {method!r}. Known: auto, poisson, allpairs, adjacent, power, "
-                "randomised, logged, given."
-            )
-        self.method_ = method
-        estimate = fit(counts, full)
-        propensities = Propensities(
-            positions=counts.positions,
+        context = (self.context,) if isinstance(self.context, str) else tuple(self.context)
+        require_cluster(self.cluster, full)
+        task = FitTask(
+            counts=log if isinstance(log, PositionCounts) else log.counts,
+            log=full,
+            method=self.method,
+            smoothing=self.smoothing,
+            n_bootstrap=self.n_bootstrap,
+            seed=self.seed,
+            cluster=self.cluster,
+            context=context,
+            design=self.design,
+            curve=self.curve,
+            gold=gold,
+        )
+        self.method_, self.reason_ = self._choose(task)
+        task = task.using(self.method_)
+        estimate = self._estimate(task)
+        positions = task.counts.positions if estimate.positions is None else estimate.positions
+        curve = Propensities(
+            positions=positions,
             theta=estimate.theta,
             covariance=estimate.covariance,
             df=estimate.df,
-            method=method,
+            method=self.method_,
             interval=estimate.interval,
             level=self.level,
-            per_impression=method == "logged",
+            per_impression=self.method_ == "logged",
+            context=estimate.context,
+            background=estimate.background,
         )
-        findings = (*estimate.diagnostics, *diagnose.positivity(propensities, counts))
-        self.curve_ = replace(propensities, diagnostics=findings)
+        findings = estimate.diagnostics
+        if not curve.context:
+            findings = (*findings, *diagnose.positivity(curve, task.counts))
+        self.curve_ = replace(curve, diagnostics=findings)
         self.diagnostics_ = findings
         self.identifiable_ = not np.any(np.isnan(estimate.theta))
         self._native = None if full is None else full.native
@@ -152,138 +181,25 @@ class PositionBias:
             return frame
         return to_native_like(nw.from_native(frame, eager_only=True), self._native)
 
-    def _choose(self, log: InteractionLog | None) -> tuple[str, str]:
-        if self.method != "auto":
-            return self.method, "asked for"
-        if log is not None and "propensity" in log.columns:
-            return "logged", "the log carries propensities"
-        if log is not None and (flagged := log.randomised_counts) is not None:
-            clicks = int(flagged.clicks.sum())
-            # 100 clicks give ±20 % on the average position; fewer are beaten by harvesting.
-            if clicks >= 100:
-                return "randomised", f"{clicks:,} clicks fell on randomised impressions"
-        return "poisson", "neither propensities nor enough randomised traffic are logged"
-
-    def _fit_harvesting(self, counts: PositionCounts, log: InteractionLog | None) -> _Estimate:
-        cells = ClickedCells.of(counts)
-        graph = check(counts, cells)
-        reference = int(np.argmax(graph.identified))
-        queries, query = np.unique(cells.query, return_inverse=True)
-        n_clusters = len(queries)
-        df = effective_df(np.bincount(query, cells.totals).astype(np.float64))
-        seed, smoothing = self.seed, self.smoothing
-        findings = list(diagnose.links(graph, cells))
-
-        if self.method_ in ("allpairs", "adjacent"):
-            n_groups = min(n_clusters, 1000)
-            sums = allpairs.harvest(cells, query % n_groups, n_groups)
-            if self.method_ == "adjacent":
-                sums = allpairs.neighbours_only(sums)
-
-            def estimate(weight: FloatArray) -> FloatArray:
-                total: FloatArray = np.tensordot(weight, sums, axes=1).astype(np.float64)
-                return allpairs.reconcile(
-                    total, cells.positions, smoothing=smoothing, reference=reference
-                )
-
-            beta = estimate(np.ones(n_groups))
-            covariance = bootstrap_covariance(
-                estimate, n_clusters=n_groups, n_bootstrap=self.n_bootstrap, seed=seed
-            )
-            interval = "bootstrap over queries"
-        elif self.method_ == "power":
-            law = power.fit_power_law(cells)
-            beta = power.log_curve(law.eta, cells)
-            findings.append(diagnose.power_law(law))
-
-            def estimate(weight: FloatArray) -> FloatArray:
-                again = power.fit_power_law(cells, weight=weight[query], start=law.eta)
-                return power.log_curve(again.eta, cells)
-
-            covariance = bootstrap_covariance(
-                estimate, n_clusters=n_clusters, n_bootstrap=self.n_bootstrap, seed=seed
-            )
-            interval = "bootstrap over queries"
-        else:
-            fit = poisson.fit_poisson(cells, smoothing=smoothing, reference=reference)
-            beta = fit.beta
-            findings.append(diagnose.convergence(fit))
-            if len(cells.segment) <= MOST_CELLS_TO_REFIT:
-
-                def estimate(weight: FloatArray) -> FloatArray:
-                    return poisson.fit_poisson(
-                        cells,
-                        smoothing=smoothing,
-                        reference=reference,
-                        weight=weight[query],
-                        start=beta,
-                        tolerance=1e-4,
-                    ).beta
-
-                covariance = bootstrap_covariance(
-                    estimate, n_clusters=n_clusters, n_bootstrap=self.n_bootstrap, seed=seed
-                )
-                interval = "bootstrap over queries"
-            else:
-                covariance = sandwich_covariance(
-                    beta, cells, cluster=query, smoothing=smoothing, reference=reference
-                )
-                interval = "sandwich over queries"
-        theta = np.where(graph.identified, np.exp(beta), np.nan)
-        return _Estimate(theta, covariance, df, interval, tuple(findings))
-
-    def _fit_randomised(self, counts: PositionCounts, log: InteractionLog | None) -> _Estimate:
-        flagged = None if log is None else log.randomised_counts
-        if flagged is None:
-            raise NotIdentifiable(
-                "method='randomised' needs a log that flags randomised impressions: map the column "
-                "'randomised' (1 where the page was shown in random order)."
-            )
-        positions = counts.positions
-        clicks, shown, n_clusters = randomised.rates_by_cluster(flagged, positions)
-        randomised.require_clicks(clicks.sum(0), shown.sum(0), positions)
-
-        def estimate(weight: FloatArray) -> FloatArray:
-            return randomised.log_ratio(weight @ clicks, weight @ shown)
-
-        beta = estimate(np.ones(n_clusters))
-        covariance = bootstrap_covariance(
-            estimate, n_clusters=n_clusters, n_bootstrap=self.n_bootstrap, seed=self.seed
-        )
-        return _Estimate(
-            np.exp(beta), covariance, effective_df(clicks.sum(1)), "bootstrap over queries", ()
-        )
-
-    def _fit_logged(self, counts: PositionCounts, log: InteractionLog | None) -> _Estimate:
-        if log is None or "propensity" not in log.columns:
-            raise NotIdentifiable(
-                "method='logged' needs a log with a propensity column: map 'propensity'."
-            )
-        from labelkit.logs.cells import FIXED_POINT
-
-        position = log.cells["position"].to_numpy()
-        slot = np.searchsorted(counts.positions, position)
-        total = np.bincount(slot, log.cells["propensity_fp"].to_numpy() / FIXED_POINT)
-        theta = total / np.bincount(slot, log.cells["impressions"].to_numpy())
-        return _known(theta, "logged: no uncertainty")
-
-    def _fit_given(self, counts: PositionCounts, log: InteractionLog | None) -> _Estimate:
-        curve = dict(self.curve or {})
-        missing = [int(k) for k in counts.positions if int(k) not in curve]
-        if missing:
+    def _choose(self, task: FitTask) -> tuple[str, str]:
+        if self.method == "auto":
+            return choose(task)
+        if self.method not in METHODS:
             raise LabelkitError(
-                f"method='given' needs a propensity for every position of the log; curve lacks "
-                f"{len(missing)} (first: position {missing[0]})."
+                f"Unknown method {self.method!r}. Known: auto, {', '.join(METHODS)}."
             )
-        theta = np.array([curve[int(k)] for k in counts.positions], dtype=np.float64)
-        if np.any((theta <= 0) | ~np.isfinite(theta)):
-            bad = int(counts.positions[np.argmax((theta <= 0) | ~np.isfinite(theta))])
+        return self.method, "asked for"
+
+    def _estimate(self, task: FitTask) -> Estimate:
+        method = METHODS[task.method]
+        if not task.context:
+            return method.fit(task)
+        if method.by_context is None:
+            offered = [name for name, entry in METHODS.items() if entry.by_context is not None]
             raise LabelkitError(
-                f"Propensities are positive numbers; position {bad} has {curve[bad]}."
+                f"method={task.method!r} has one curve for the whole log; a curve per context is "
+                f"offered by {', '.join(offered)}."
             )
-        return _known(theta, "given: no uncertainty")
-
-
-def _known(theta: FloatArray, interval: str) -> _Estimate:
-    size = len(theta)
-    return _Estimate(theta, np.zeros((size, size)), np.inf, interval, ())
+        if self.cluster != "query":
+            raise LabelkitError("Curves per context have intervals clustered by query only.")
+        return method.by_context(task)

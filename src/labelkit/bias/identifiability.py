@@ -54,8 +54,14 @@ HELP = (
 )
 
 
-def check(counts: PositionCounts, cells: ClickedCells) -> Identifiability:
+def check(
+    counts: PositionCounts, cells: ClickedCells, *, neighbours: bool = False
+) -> Identifiability:
     """Find the comparable positions.
+
+    Parameters
+    ----------
+    neighbours : only neighbouring positions are compared, as a chain does
 
     Raises
     ------
@@ -72,6 +78,8 @@ def check(counts: PositionCounts, cells: ClickedCells) -> Identifiability:
         np.fill_diagonal(links, 0)
     else:
         links = np.zeros((size, size))
+    if neighbours:
+        links = np.where(next_to_each_other(size), links, 0.0)
     _, component = connected_components(links > 1e-9, directed=False)
     shown = np.bincount(
         np.searchsorted(positions, counts.position), counts.impressions, minlength=size
@@ -80,6 +88,14 @@ def check(counts: PositionCounts, cells: ClickedCells) -> Identifiability:
     order = np.argsort(-mass, kind="stable")
     groups = tuple(tuple(int(k) for k in positions[component == g]) for g in order)
     identified = component == order[0]
+    if neighbours and (len(groups) == size or mass[order[0]] < (1 - MOST_LEFT_OUT) * mass.sum()):
+        listed = "; ".join(_ranges(group) for group in groups[:5])
+        listed += "; …" if len(groups) > 5 else ""
+        raise NotIdentifiable(
+            "A chain of neighbouring positions breaks on this log: no clicked item joins its "
+            f"{len(groups)} pieces ({listed}). method='allpairs' compares positions that are "
+            "farther apart."
+        )
     if len(groups) == size:
         raise NotIdentifiable(
             "Position bias cannot be estimated from this log: every item was shown at one position "
@@ -96,6 +112,12 @@ def check(counts: PositionCounts, cells: ClickedCells) -> Identifiability:
             f"and {left_out:.0%} of the impressions stand outside the largest. {HELP}"
         )
     return Identifiability(identified, groups, links)
+
+
+def next_to_each_other(size: int) -> npt.NDArray[np.bool_]:
+    """(K, K): the two positions are neighbours among those of the log."""
+    near: npt.NDArray[np.bool_] = np.abs(np.subtract.outer(np.arange(size), np.arange(size))) == 1
+    return near
 
 
 def _ranges(positions: tuple[int, ...]) -> str:

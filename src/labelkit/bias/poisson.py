@@ -14,6 +14,7 @@ gets there in a handful of steps and proves it by the gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,10 @@ class ClickedCells:
         index     (c,) index into ``positions``
         n, clicks (c,) impressions and clicks
         query     (E,) query of each example
+        example   (E,) its index in the counts
         positions (K,) all positions of the log
+
+    Sums of clicks need not be whole: weighted cells have the same likelihood.
     """
 
     segment: IntArray
@@ -44,11 +48,13 @@ class ClickedCells:
     n: FloatArray
     clicks: FloatArray
     query: IntArray
+    example: IntArray
     positions: IntArray
 
     @classmethod
-    def of(cls, counts: PositionCounts) -> ClickedCells:
-        positions = counts.positions
+    def of(cls, counts: PositionCounts, positions: IntArray | None = None) -> ClickedCells:
+        if positions is None:
+            positions = counts.positions
         shown = counts.impressions > 0
         size = counts.n_examples
         n_shown = np.bincount(counts.example[shown], minlength=size)
@@ -58,17 +64,21 @@ class ClickedCells:
         new = np.ones(len(kept), dtype=bool)
         new[1:] = kept.example[1:] != kept.example[:-1]
         starts = np.flatnonzero(new)
+        # A table is quicker than a search; positions are small numbers.
+        place = np.zeros(int(positions[-1]) + 1, dtype=np.int64)
+        place[positions] = np.arange(len(positions))
         return cls(
             segment=np.cumsum(new) - 1,
             starts=starts,
-            index=np.searchsorted(positions, kept.position),
+            index=place[kept.position],
             n=kept.impressions.astype(np.float64),
             clicks=kept.clicks.astype(np.float64),
             query=kept.query[starts],
+            example=kept.example[starts],
             positions=positions,
         )
 
-    @property
+    @cached_property
     def totals(self) -> FloatArray:
         """Clicks per example C_e, (E,)."""
         return self.sum_by_example(self.clicks)
@@ -90,12 +100,14 @@ class PoissonFit:
     ::
 
         beta      (K,) log θ, 0 at the reference position
+        curvature (K, K) penalised information there
         gradient  largest absolute component left, in clicks
         n_steps   Newton steps taken
         converged whether ``gradient`` fell under the tolerance
     """
 
     beta: FloatArray
+    curvature: FloatArray
     gradient: float
     n_steps: int
     converged: bool
@@ -173,7 +185,7 @@ def fit_poisson(
     for step in range(max_steps):
         worst = float(np.abs(gradient[free]).max(initial=0))
         if worst <= tolerance * scale:
-            return PoissonFit(beta, worst, step, True)
+            return PoissonFit(beta, information, worst, step, True)
         direction = np.zeros(size)
         # Tiny diagonal: without smoothing, a position that no click touches has no curvature.
         curvature = information[np.ix_(free, free)] + 1e-9 * np.eye(int(free.sum()))
@@ -190,7 +202,7 @@ def fit_poisson(
             length /= 2
         beta, gradient, information = moved, new_gradient, new_information
     worst = float(np.abs(gradient[free]).max(initial=0))
-    return PoissonFit(beta, worst, max_steps, worst <= tolerance * scale)
+    return PoissonFit(beta, information, worst, max_steps, worst <= tolerance * scale)
 
 
 def _penalised(

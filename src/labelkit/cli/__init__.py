@@ -9,6 +9,8 @@ In the order in which data meets them:
 - ``app``       the application, and what ``labelkit --help`` shows
 - ``options``   options that every command has
 - ``commands``  init, label, lfs, validate, report, demo
+- ``bias``      bias
+- ``export``    export
 - ``rounds``    round plan, push, pull, status, close
 - ``output``    what a command says, and its exit code
 - ``render``    small frames as Rich tables
@@ -17,10 +19,11 @@ In the order in which data meets them:
 
 from __future__ import annotations
 
-from labelkit.cli import commands, rounds
+from labelkit.cli import commands, rounds  # isort: skip — the order of --help
+from labelkit.cli import bias, export  # isort: skip
 from labelkit.cli.app import app
 
-__all__ = ["app", "commands", "main", "rounds"]
+__all__ = ["app", "bias", "commands", "export", "main", "rounds"]
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ def init(
         if not log_is_there(made.config.log.paths, directory):
             shown = ", ".join(made.config.log.paths)
             out.say(f"No file of the log is there yet ({shown}, seen from {directory}).")
-        out.next(_here("label", directory), "makes labels from the log.")
+        out.next(here("label", directory), "makes labels from the log.")
 
 
 @app.command()
@@ -88,7 +88,7 @@ def label(
 
     Example: `labelkit label --project shop`
 
-    Next: `labelkit report`, `labelkit lfs`, and `labelkit round plan` to ask people
+    Next: `labelkit report`, `labelkit lfs`, `labelkit bias`; `labelkit round plan` asks people
     """
     with Output(quiet, as_json, debug) as out:
         from labelkit.project import Project
@@ -112,11 +112,14 @@ def label(
         for finding in run.manifest.bias.findings:
             if finding.level != "fine":
                 out.say(f"Position bias, {finding.name}: {finding.message}")
+        for row in run.bias_findings():
+            if row["level"] != "fine":
+                out.say(f"Position bias, {row['finding']}: {row['message']}")
         out.table(_label_counts(run), title="Labels")
         out.say(f"Labels: {run.path / 'labels.parquet'}")
         if counts.n_gold:
             out.worth(run)
-        out.next(_here("report", project), "shows everything on one page.")
+        out.next(here("report", project), "shows everything on one page.")
 
 
 @app.command()
@@ -148,7 +151,7 @@ def lfs(
             note="Shares of all examples. Overlaps: another function votes too; conflicts: and "
             "disagrees. Accuracy with its 95 % interval.",
         )
-        out.next(_here("label", project), "after you have edited labeling_functions/.")
+        out.next(here("label", project), "after you have edited labeling_functions/.")
 
 
 @app.command()
@@ -178,7 +181,7 @@ def validate(
         out.result["validation"] = report.frame.to_dicts()
         out.result["comparison"] = report.difference.to_dicts()
         out.worth(opened.run(run))
-        out.next(_here("report", project), "shows everything on one page.")
+        out.next(here("report", project), "shows everything on one page.")
 
 
 @app.command()
@@ -254,7 +257,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), source.strip()
 
 
-def _here(command: str, directory: Path) -> str:
+def here(command: str, directory: Path) -> str:
+    """The command as it is typed from where the user stands."""
     return f"labelkit {command}" + ("" if directory == Path(".") else f" --project {directory}")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from labelkit.project import Run
 
-OK, UNEXPECTED, USAGE, BAD_INPUT, NOT_IDENTIFIABLE, PLATFORM = range(6)
+OK, UNEXPECTED, USAGE, BAD_INPUT, NOT_IDENTIFIABLE, PLATFORM, STOP = range(7)
 
 EXIT_CODES: Mapping[int, str] = {
     OK: "done",
@@ -30,6 +30,7 @@ EXIT_CODES: Mapping[int, str] = {
     BAD_INPUT: "bad input: log, labelkit.toml, labeling function, gold, or state of a round",
     NOT_IDENTIFIABLE: "the log cannot tell position bias from relevance",
     PLATFORM: "the annotation platform is unreachable, or refused",
+    STOP: "a diagnosis says stop, and --strict was given",
 }
 
 

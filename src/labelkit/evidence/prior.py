@@ -8,6 +8,7 @@ over expected clicks" (Zhang & Jones 2007).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 
 import numpy as np
 import numpy.typing as npt
@@ -62,9 +63,10 @@ def fit_gamma_prior(clicks: FloatArray, exposure: FloatArray) -> GammaPrior:
 
     seen = exposure > LOWEST_EXPOSURE
     bins = np.rint(np.log(exposure[seen]) / BIN_WIDTH).astype(np.int64)
-    pairs, weight = _count_pairs(clicks[seen].astype(np.int64), bins)
+    pairs, weight = count_pairs(clicks[seen].astype(np.int64), bins)
     c, e = pairs[0].astype(np.float64), np.exp(pairs[1] * BIN_WIDTH)
-    mean = max(float(clicks[seen].sum() / exposure[seen].sum()), 1e-9)
+    # Summed exactly: engines deliver examples in different orders.
+    mean = max(float(clicks[seen].sum()) / max(fsum(exposure[seen]), LOWEST_EXPOSURE), 1e-9)
 
     def negative(parameters: FloatArray) -> float:
         shape, rate = np.exp(parameters[0] + parameters[1]), np.exp(parameters[1])
@@ -83,7 +85,7 @@ def fit_gamma_prior(clicks: FloatArray, exposure: FloatArray) -> GammaPrior:
     return GammaPrior(float(np.exp(best.x[0])) * rate, rate)
 
 
-def _count_pairs(
+def count_pairs(
     a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]
 ) -> tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], FloatArray]:
     """Unique pairs (a, b) and how often each occurs; ``a`` ≥ 0."""

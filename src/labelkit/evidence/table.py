@@ -2,55 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
-import numpy as np
-import numpy.typing as npt
 
-from labelkit.bias import DEFAULT_CLIP, PositionBias, Propensities, curve_of, position_weights
-from labelkit.engine import NativeFrame, lazy, to_polars_lazy
+from labelkit.bias import DEFAULT_CLIP, PositionBias, Propensities, curve_of
+from labelkit.engine import NativeFrame
 from labelkit.errors import LogError
-from labelkit.evidence.prior import GammaPrior, fit_gamma_prior
+from labelkit.evidence.columns import CONVERSION_RATES, DWELL_BY_QUERY, RATES, chosen
+from labelkit.evidence.conversion import Delay, add_conversion_rates
+from labelkit.evidence.dwell import add_dwell_by_query
+from labelkit.evidence.pages import add_last_clicks, add_skips
+from labelkit.evidence.people import add_distinct, add_times
+from labelkit.evidence.prior import GammaPrior
+from labelkit.evidence.rates import PosteriorName, PriorChoice, add_rates, fit_prior
+from labelkit.evidence.recency import (
+    Decay,
+    Moment,
+    Span,
+    is_moment,
+    known_at,
+    known_at_each,
+    last_time,
+    moment,
+    require_time,
+    seconds,
+)
+from labelkit.evidence.reformulation import add_reformulated
+from labelkit.evidence.sums import sum_examples
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import FIXED_POINT
-from labelkit.logs.schema import page_columns
 
-if TYPE_CHECKING:
-    import polars as pl
-
-FloatArray = npt.NDArray[np.float64]
-
-# Squared weights reach 10⁴ where weights reach 10²; fewer binary places keep their sums in 63 bits.
-SQUARE_POINT = 2**20
-
-# column → (what the log must have for it, meaning)
-COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
-    "impressions": ((), "times shown, n_e"),
-    "clicks": ((), "times clicked, C_e"),
-    "exposure": ((), "effective exposure Σ_k θ_k n_ek, in examined impressions"),
-    "raw_ctr": ((), "clicks ÷ impressions; not debiased"),
-    "ips_ctr": ((), "Σ click·w ÷ impressions, w = 1/θ_k clipped"),
-    "ctr": ((), "debiased click rate: posterior mean of γ_e"),
-    "ctr_low": ((), "lower end of its 95 % interval, θ's uncertainty included"),
-    "ctr_high": ((), "upper end of its 95 % interval, θ's uncertainty included"),
-    "ess": ((), "effective sample size of the weights, (Σw)²/Σw²"),
-    "dwell_max": (("dwell",), "longest dwell, seconds"),
-    "dwell_mean": (("dwell",), "mean known dwell, seconds"),
-    "conversions": (("conversion",), "conversions"),
-    "skips": (("page|session",), "times shown unclicked above a click on the same page"),
-    "users": (("user",), "distinct users who clicked"),
-    "sessions": (("session",), "distinct sessions with a click"),
-    "first_seen": (("timestamp",), "first impression"),
-    "last_seen": (("timestamp",), "last impression"),
-}
-
-
-def available(log: InteractionLog) -> tuple[str, ...]:
-    """The evidence columns that this log can carry, in order."""
-    return tuple(name for name in COLUMNS if not _lacking(name, log))
+NOT_FOR_EACH = CONVERSION_RATES | DWELL_BY_QUERY
 
 
 def evidence(
@@ -60,6 +45,13 @@ def evidence(
     columns: Collection[str] | None = None,
     clip: float = DEFAULT_CLIP,
     level: float = 0.95,
+    prior: PriorChoice = "placement",
+    posterior: PosteriorName = "poisson",
+    as_of: Moment | NativeFrame | None = None,
+    window: Span | None = None,
+    half_life: Span | None = None,
+    conversion_window: Span | None = None,
+    conversion_delay: Delay = "exponential",
 ) -> NativeFrame:
     """One row per (query, item) with what the log says about it.
 
@@ -67,10 +59,21 @@ def evidence(
     ----------
     log : as read by ``read_log``
     bias : fitted position bias
-    columns : evidence columns to compute; default all that the log can carry. ``users``,
-        ``sessions`` and ``skips`` need a second pass over the log, which is saved without them
+    columns : evidence columns to compute; default all that the log can carry and that cost no
+        pass of their own beyond ``users``, ``sessions``, ``skips`` and times, whose pass is saved
+        where they are not among ``columns``
     clip : largest inverse propensity weight in ``ips_ctr`` and ``ess``
-    level : of ``ctr_low`` and ``ctr_high``
+    level : of ``ctr_low`` and ``ctr_high``, ``conversion_low`` and ``conversion_high``
+    prior : what rates are shrunk towards: "placement", what examples get that were shown as far
+        up; "query", that and the query's own items; "global", one mean for all; or a fitted prior
+    posterior : "poisson", or "bernoulli" where γ comes near 1
+    as_of : only what was known at this time enters (see ``known_at``); or a frame with ``query``,
+        ``item`` and ``as_of``, one time per example. The bias must be fitted on no later data:
+        ``PositionBias().fit(known_at(log, as_of))``
+    window : how far back impressions count: a timedelta, or seconds
+    half_life : after which a click and an impression count half in ``raw_ctr``, ``ips_ctr``,
+        ``exposure``, ``ess`` and the debiased rates; other columns count whole
+    conversion_window, conversion_delay : see ``conversion.add_conversion_rates``
 
     Returns
     -------
@@ -80,210 +83,127 @@ def evidence(
     Raises
     ------
     LogError
-        A column is unknown, or the log lacks what it is made from.
+        A column is unknown, the log lacks what it is made from, or options do not go together.
 
     Notes
     -----
     ``ctr_low`` = ctr/(1 + √(d² + r²)) and ``ctr_high`` = ctr·(1 + √(u² + r²)), where 1 + d and
-    1 + u are the factors between the posterior mean and its quantiles, and r is the relative
-    uncertainty of the exposure, Σ_k n_ek (θ_k,high − θ_k)/(b + E_e), which takes the errors of all
-    positions as one and so bounds it from above. Impressions at positions without a propensity
-    count in ``impressions``, ``clicks`` and ``raw_ctr`` only.
+    1 + u are the factors between the posterior mean and its quantiles, and 1 + r = e^x is that of
+    the exposure: x = q·√Var(E_e)/(b + E_e), with q Student's quantile and Var(E_e) from the
+    covariance of log θ. Impressions at slots without a propensity count in ``impressions``,
+    ``clicks`` and ``raw_ctr`` only.
     """
     curve = curve_of(bias)
-    wanted = tuple(COLUMNS) if columns is None else tuple(columns)
-    for name in wanted:
-        if name not in COLUMNS:
-            near = get_close_matches(name, COLUMNS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise LogError(f"Unknown evidence column {name!r}.{hint} Known: {', '.join(COLUMNS)}.")
-        lacking = _lacking(name, log)
-        if lacking and columns is not None:
-            raise LogError(
-                f"Evidence column {name!r} is made from {lacking}, which the log does not have. "
-                f"Map it in columns, or do without {name!r}."
-            )
-    wanted = tuple(name for name in COLUMNS if name in wanted and not _lacking(name, log))
+    wanted = chosen(columns, log)
+    seen = _look(log, as_of, window, half_life, prior)
+    log = seen.log
+    if seen.each and (names := sorted(NOT_FOR_EACH & set(wanted))):
+        raise LogError(
+            f"Evidence column {names[0]!r} is held against other examples, which have times of "
+            "their own: with one as_of per example it would look into the future. Ask for it with "
+            "one as_of for all."
+        )
 
-    table = _from_cells(log, curve, clip).with_columns(_ratios())
-    if {"ctr", "ctr_low", "ctr_high"} & set(wanted):
-        table = _add_rates(table, log, curve, level)
+    sums = sum_examples(log, curve, clip=clip, decay=seen.decay)
+    if RATES & set(wanted):
+        sums = sums.collected()
+        source = (
+            sums
+            if seen.prior_log is log
+            else sum_examples(seen.prior_log, curve, clip=clip).collected()
+        )
+        fitted = fit_prior(source, prior)
+        table = add_rates(log, curve, sums, prior=fitted, posterior=posterior, level=level)
+    else:
+        table = sums.table
+    table = table.with_columns(**sums.ratios())
+    if "background" in wanted:
+        background = nw.col("background_fp") / FIXED_POINT if curve.has_background else nw.lit(0.0)
+        table = table.with_columns(background=background)
     if "dwell_mean" in wanted:
-        table = table.with_columns(dwell_mean=nw.col("dwell_ms") / nw.col("dwell_n") / 1000)
-    if distinct := [name for name in ("users", "sessions") if name in wanted]:
-        table = _add_distinct(table, log, distinct)
-    if times := [name for name in ("first_seen", "last_seen") if name in wanted]:
-        table = _add_times(table, log, times)
+        table = table.with_columns(dwell_mean=_mean_dwell())
+    if names := [name for name in wanted if name in DWELL_BY_QUERY]:
+        table = add_dwell_by_query(table, log, names)
+    if CONVERSION_RATES & set(wanted):
+        table = add_conversion_rates(
+            table,
+            log,
+            as_of=seen.limit,
+            window=conversion_window,
+            delay=conversion_delay,
+            level=level,
+        )
+    if names := [name for name in ("users", "sessions") if name in wanted]:
+        table = add_distinct(table, log, names)
+    if names := [name for name in ("first_seen", "last_seen") if name in wanted]:
+        table = add_times(table, log, names)
     if "skips" in wanted:
-        table = _add_skips(table, log)
+        table = add_skips(table, log)
+    if "last_clicks" in wanted:
+        table = add_last_clicks(table, log)
+    if "reformulated" in wanted:
+        table = add_reformulated(table, log)
     native: NativeFrame = table.select("query", "item", *wanted).to_native()
     return native
 
 
-def _lacking(name: str, log: InteractionLog) -> str:
-    for need in COLUMNS[name][0]:
-        if not set(need.split("|")) & set(log.columns):
-            return need.replace("|", " or ")
-    return ""
-
-
-def _small_table(log: InteractionLog, columns: dict[str, Any]) -> nw.LazyFrame[Any]:
-    """A few rows to join, in the engine of the cells."""
-    return nw.from_dict(columns, backend=log.cells.implementation).lazy()
-
-
-def _from_cells(log: InteractionLog, curve: Propensities, clip: float) -> nw.LazyFrame[Any]:
-    theta = np.nan_to_num(curve.theta, nan=0.0)
-    spread = np.where(theta > 0, np.nan_to_num(curve.high) - theta, 0.0)
-    weight = position_weights(curve, clip)
-    by_position = {
-        "position": curve.positions,
-        "known": (theta > 0).astype(np.int64),
-        "theta_fp": np.rint(theta * FIXED_POINT).astype(np.int64),
-        "spread_fp": np.rint(spread * FIXED_POINT).astype(np.int64),
-        "weight_fp": np.rint(weight * FIXED_POINT).astype(np.int64),
-        "square_fp": np.rint(weight**2 * SQUARE_POINT).astype(np.int64),
-    }
-    n, c = nw.col("impressions"), nw.col("clicks")
-    products = {
-        "known_clicks": c * nw.col("known"),
-        "exposure_fp": n * nw.col("theta_fp"),
-        "spread_fp": n * nw.col("spread_fp"),
-        "ips_fp": c * nw.col("weight_fp"),
-        "w_fp": n * nw.col("weight_fp"),
-        "ww_fp": n * nw.col("square_fp"),
-    }
-    if curve.per_impression:
-        products["exposure_fp"] = nw.col("propensity_fp")
-        products["ips_fp"] = nw.col("ips_clicks_fp")
-    cells = log.cells.lazy().join(_small_table(log, by_position), on="position", how="left")
-    sums = ["impressions", "clicks", *products]
-    aggregates = [nw.col(name).sum() for name in sums]
-    have = set(log.cells.columns)
-    aggregates += [nw.col(n).sum() for n in ("dwell_ms", "dwell_n", "conversions") if n in have]
-    aggregates += [nw.col(name).max() for name in ("dwell_max",) if name in have]
-    return cells.with_columns(**products).group_by("query", "item").agg(*aggregates).lazy()
-
-
-def _ratios() -> list[nw.Expr]:
-    w = nw.col("w_fp") / FIXED_POINT
-    ww = nw.col("ww_fp") / SQUARE_POINT
-    return [
-        (nw.col("exposure_fp") / FIXED_POINT).alias("exposure"),
-        (nw.col("clicks") / nw.col("impressions")).alias("raw_ctr"),
-        (nw.col("ips_fp") / FIXED_POINT / nw.col("impressions")).alias("ips_ctr"),
-        nw.when(nw.col("ww_fp") > 0).then(w * w / ww).otherwise(nw.lit(0.0)).alias("ess"),
-    ]
-
-
-def example_sums(log: InteractionLog, curve: Propensities) -> tuple[FloatArray, FloatArray]:
-    """Clicks C_e and exposure E_e per example, each (n_examples,), where θ is known."""
-    counts = log.counts
-    theta = np.nan_to_num(curve.theta, nan=0.0)[np.searchsorted(curve.positions, counts.position)]
-    size = counts.n_examples
-    clicks = np.bincount(counts.example, counts.clicks * (theta > 0), size).astype(np.float64)
-    if curve.per_impression:
-        shown = log.cells["propensity_fp"].to_numpy() / FIXED_POINT
-    else:
-        shown = counts.impressions * theta
-    return clicks, np.bincount(counts.example, shown, size).astype(np.float64)
+def _mean_dwell() -> nw.Expr:
+    # Null where no dwell is known: 0/0 would be NaN, which Polars holds to be greater than any
+    # threshold. And no division by a constant, which Polars turns into a product.
+    n = nw.col("dwell_n")
+    return nw.when(n > 0).then(nw.col("dwell_ms") / (n * 1000))
 
 
 def gamma_prior(log: InteractionLog, curve: Propensities) -> GammaPrior:
     """The empirical-Bayes prior of a log's debiased click rates."""
-    return fit_gamma_prior(*example_sums(log, curve))
+    prior = fit_prior(sum_examples(log, curve).collected(), "global")
+    if not isinstance(prior, GammaPrior):
+        raise TypeError(type(prior).__name__)
+    return prior
 
 
-def _add_rates(
-    table: nw.LazyFrame[Any], log: InteractionLog, curve: Propensities, level: float
-) -> nw.LazyFrame[Any]:
-    clicks, exposure = example_sums(log, curve)
-    prior = fit_gamma_prior(clicks, exposure)
-    seen = np.unique(clicks)
-    low, high = prior.quantiles(seen, level)
-    shape = prior.shape + seen
-    by_clicks = {
-        "known_clicks": seen.astype(np.int64),
-        # A quantile may underflow to 0; a factor of 10¹⁵⁰ can still be squared.
-        "below": np.minimum(shape / np.maximum(low, 1e-300) - 1, 1e150),
-        "above": high / shape - 1,
-    }
-    # Only +, −, ×, ÷ and √ from here on, which IEEE 754 defines to the last bit: the same rates,
-    # and so the same votes, on every engine.
-    denominator = nw.col("exposure") + prior.rate
-    ctr = (nw.col("known_clicks") + prior.shape) / denominator
-    r = nw.col("spread_fp") / FIXED_POINT / denominator
-    below = (nw.col("below") * nw.col("below") + r * r).sqrt()
-    above = (nw.col("above") * nw.col("above") + r * r).sqrt()
-    # With next to no clicks the mean of the posterior can exceed its upper quantile.
-    above = nw.when(nw.col("above") > 0).then(above).otherwise(nw.col("above") + r)
-    rates = {"ctr": ctr, "ctr_low": ctr / (1 + below), "ctr_high": ctr * (1 + above)}
-    joined = table.join(_small_table(log, by_clicks), on="known_clicks", how="left")
-    return joined.with_columns(
-        nw.when(rate > 1).then(nw.lit(1.0)).otherwise(rate).alias(name)
-        for name, rate in rates.items()
-    )
+@dataclass(frozen=True)
+class _Look:
+    """What of the log may be looked at.
 
-
-def _add_distinct(
-    table: nw.LazyFrame[Any], log: InteractionLog, names: Sequence[str]
-) -> nw.LazyFrame[Any]:
-    source = {"users": "user", "sessions": "session"}
-    clicked = log.frame.filter(nw.col("clicked") == 1).select(
-        "query", "item", *(nw.col(source[name]).alias(name) for name in names)
-    )
-    counted = clicked.group_by("query", "item").agg(*(nw.col(name).n_unique() for name in names))
-    return _join(table, counted, log).with_columns(nw.col(*names).fill_null(0).cast(nw.Int64))
-
-
-def _add_times(
-    table: nw.LazyFrame[Any], log: InteractionLog, names: Sequence[str]
-) -> nw.LazyFrame[Any]:
-    time = nw.col("timestamp")
-    either = {"first_seen": nw.col("first_seen").min(), "last_seen": nw.col("last_seen").max()}
-    seen = log.frame.select("query", "item", *(time.alias(name) for name in names))
-    return _join(table, seen.group_by("query", "item").agg(*(either[n] for n in names)), log)
-
-
-def _add_skips(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any]:
-    """Skip-above (Joachims 2002): shown unclicked above the lowest click of the same page."""
-    by = list(page_columns(log.columns))
-    if log.in_page_order and log.frame.implementation.is_polars():
-        skipped = _skips_by_order(to_polars_lazy(log.frame), by)
-    else:
-        skipped = _skips_by_join(log.frame, by)
-    counted = skipped.group_by("query", "item").agg(nw.len().alias("skips"))
-    return _join(table, counted, log).with_columns(nw.col("skips").fill_null(0).cast(nw.Int64))
-
-
-def _skips_by_order(rows: pl.LazyFrame, by: list[str]) -> nw.LazyFrame[Any]:
-    """Skipped impressions of a log written page by page: the next click below is of their page.
-
-    A scan from the end carries the last click seen; no page is grouped or joined, which takes a
-    fifth of the time.
+    Parameters
+    ----------
+    prior_log : from which the prior is fitted; with a time per example, the part that is known at
+        the earliest of them
+    limit : the one time at which it is looked at; None if there is none, or one per example
+    each : whether there is one per example
     """
-    import polars as pl
 
-    clicked = pl.col("clicked") == 1
-    next_click = [pl.when(clicked).then(pl.col(name)).fill_null(strategy="backward") for name in by]
-    same = pl.all_horizontal(
-        pl.col(name) == click for name, click in zip(by, next_click, strict=True)
-    )
-    return lazy(rows.filter(~clicked & same).select("query", "item"))
+    log: InteractionLog
+    prior_log: InteractionLog
+    limit: Any = None
+    each: bool = False
+    decay: Decay | None = None
 
 
-def _skips_by_join(frame: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
-    """Skipped impressions of a log in any order."""
-    clicks = frame.filter(nw.col("clicked") == 1)
-    lowest = clicks.group_by(*by).agg(nw.col("position").max().alias("lowest"))
-    unclicked = frame.filter(nw.col("clicked") == 0).select(*by, "item", "position")
-    return unclicked.join(lowest, on=by, how="inner").filter(nw.col("position") < nw.col("lowest"))
-
-
-def _join(
-    table: nw.LazyFrame[Any], counted: nw.LazyFrame[Any], log: InteractionLog
-) -> nw.LazyFrame[Any]:
-    if counted.implementation != table.implementation:
-        # The log stays in its engine; what comes back is one row per example.
-        counted = counted.collect(log.cells.implementation).lazy()
-    return table.join(counted, on=["query", "item"], how="left")
+def _look(
+    log: InteractionLog,
+    as_of: Moment | NativeFrame | None,
+    window: Span | None,
+    half_life: Span | None,
+    prior: PriorChoice,
+) -> _Look:
+    if as_of is None and window is None and half_life is None:
+        return _Look(log, log)
+    half = None if half_life is None else seconds(half_life, "half_life")
+    dtype = require_time(log, "as_of, window and half_life")
+    if as_of is None or is_moment(as_of):
+        limit = last_time(log) if as_of is None else moment(as_of, dtype)
+        seen = known_at(log, as_of, window=window)
+        return _Look(seen, seen, limit, decay=None if half is None else Decay(half, limit))
+    seen, earliest = known_at_each(log, as_of, window=window)
+    decay = None if half is None else Decay(half)
+    if not isinstance(prior, str):
+        return _Look(seen, seen, None, True, decay)
+    if prior == "query":
+        raise LogError(
+            "prior='query' would tell an example what came after its own as_of, through the other "
+            "items of its query. Use prior='global', or fit a QueryPrior on earlier data."
+        )
+    # One prior for all must come from before the first of them.
+    return _Look(seen, known_at(log, earliest), None, True, decay)

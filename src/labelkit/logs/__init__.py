@@ -11,13 +11,22 @@ from labelkit.logs.schema import COLUMNS, Column  # isort: skip — in the order
 from labelkit.logs.read import read_log  # isort: skip
 from labelkit.logs.log import InteractionLog, LogSummary  # isort: skip
 from labelkit.logs.counts import PositionCounts  # isort: skip
+from labelkit.logs.traffic import BotRules, Excluded, count_once, exclude, find_bots  # isort: skip
 
 if TYPE_CHECKING:
     from labelkit.logs.simulator import (
+        Bots,
+        BrowsingModel,
+        CascadeModel,
         Catalogue,
         ClickModel,
+        Device,
+        Drift,
         Ranker,
+        Sessions,
         SimulatedLog,
+        Swaps,
+        TrustModel,
         Truth,
         simulate,
         simulate_to_parquet,
@@ -25,15 +34,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "BotRules",
+    "Bots",
+    "BrowsingModel",
+    "CascadeModel",
     "Catalogue",
     "ClickModel",
     "Column",
+    "Device",
+    "Drift",
+    "Excluded",
     "InteractionLog",
     "LogSummary",
     "PositionCounts",
     "Ranker",
+    "Sessions",
     "SimulatedLog",
+    "Swaps",
+    "TrustModel",
     "Truth",
+    "count_once",
+    "exclude",
+    "find_bots",
     "read_log",
     "simulate",
     "simulate_to_parquet",

@@ -65,9 +65,12 @@ class PackedCell:
 
 
 def sum_cells(
-    frame: nw.LazyFrame[Any], columns: tuple[str, ...], ranges: Ranges | None = None
+    frame: nw.LazyFrame[Any],
+    columns: tuple[str, ...],
+    ranges: Ranges | None = None,
+    context: tuple[str, ...] = (),
 ) -> nw.DataFrame[Any]:
-    """Impressions, clicks and other sums per cell, sorted by query, item and position.
+    """Impressions, clicks and other sums per cell, sorted by query, item, position and context.
 
     Times and people are not among them: they cost more than all the rest together, and evidence
     that needs them takes a second pass.
@@ -76,11 +79,14 @@ def sum_cells(
     ----------
     ranges : of the key columns, if they are known to be whole numbers without a gap; the result is
         the same without, later
+    context : more columns in the key of a cell
     """
     packed = PackedCell.of(ranges)
-    keys = CELL if packed is None else ("cell",)
+    keys = (*(CELL if packed is None else ("cell",)), *context)
     clicked = nw.col("clicked").cast(nw.Int64)
-    derived = [nw.col(name) for name in keys] if packed is None else [packed.pack()]
+    derived = [nw.col(name) for name in keys]
+    if packed is not None:
+        derived[0] = packed.pack()
     derived.append((clicked + HALF).alias("both"))
     sums = [nw.col("both").sum()]
     if "dwell" in columns:
@@ -117,5 +123,5 @@ def sum_cells(
         cells = packed.unpack(cells, frame.collect_schema())
     both = nw.col("both")
     return cells.select(
-        *CELL, (both // HALF).alias("impressions"), (both % HALF).alias("clicks"), *rest
+        *CELL, *context, (both // HALF).alias("impressions"), (both % HALF).alias("clicks"), *rest
     )

@@ -306,6 +306,30 @@ def _checks(position_offset: int, now: datetime | None) -> list[Check]:
             ("session",),
             compares=True,
         ),
+        Check(
+            "click_time",
+            "earlier than their impression",
+            "Both times must come from one clock.",
+            lambda _: pl.col("click_time") < pl.col("timestamp"),
+            ("timestamp",),
+        ),
+        Check(
+            "conversion_time",
+            "earlier than their impression",
+            "Both times must come from one clock.",
+            lambda _: pl.col("conversion_time") < pl.col("timestamp"),
+            ("timestamp",),
+        ),
+        Check(
+            "conversion_time",
+            "without a conversion",
+            "Set conversion = 1 where there is a time of it, and leave the time empty elsewhere.",
+            lambda _: (
+                pl.col("conversion_time").is_not_null()
+                & (pl.col("conversion").is_null() | (pl.col("conversion") == 0))
+            ),
+            ("conversion",),
+        ),
         REPEATED,
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -111,9 +112,12 @@ class PositionCounts:
     def n_examples(self) -> int:
         return int(self.example.max(initial=-1)) + 1
 
-    @property
+    @cached_property
     def positions(self) -> IntArray:
         """The positions that occur, ascending."""
+        if len(self) and self.position.min() >= 0 and self.position.max() <= len(self):
+            # Counting is quicker than sorting, and positions are small numbers.
+            return np.flatnonzero(np.bincount(self.position)).astype(np.int64)
         return np.unique(self.position)
 
     def where(self, mask: npt.NDArray[np.bool_]) -> PositionCounts:

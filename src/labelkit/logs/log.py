@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,10 @@ import narwhals as nw
 import numpy as np
 
 from labelkit.engine import NativeFrame
+from labelkit.errors import LogError
+from labelkit.logs.cells import CELL, Ranges, sum_cells
 from labelkit.logs.counts import PositionCounts
+from labelkit.logs.schema import BY_NAME
 
 
 @dataclass(frozen=True)
@@ -80,3 +84,57 @@ class InteractionLog:
             self.cells, impressions="randomised_impressions", clicks="randomised_clicks"
         )
         return counts if np.any(counts.impressions) else None
+
+    def cells_by(self, context: Sequence[str]) -> nw.DataFrame[Any]:
+        """The cells with more columns in their key, sorted by query, item, position, context.
+
+        One more group-by in the engine, made when it is first asked for and then kept.
+
+        Raises
+        ------
+        LogError
+            The log lacks such a column, or has rows in which it is empty.
+        """
+        key = tuple(context)
+        if not key:
+            return self.cells
+        kept: dict[tuple[str, ...], nw.DataFrame[Any]] = self.__dict__.setdefault("_cells_by", {})
+        if key not in kept:
+            for name in key:
+                self._require_label(name)
+            schema = self.frame.collect_schema()
+            # Categories of two tables do not compare on every engine; strings do.
+            plain = [n for n in key if schema[n] in (nw.Categorical, nw.Enum)]
+            frame = self.frame.with_columns(nw.col(n).cast(nw.String) for n in plain)
+            cells = sum_cells(frame, self.columns, self._ranges(), key)
+            for name in key:
+                self._require_filled(name, cells)
+            kept[key] = cells
+        return kept[key]
+
+    def _ranges(self) -> Ranges | None:
+        if not all(self.cells[name].dtype.is_integer() for name in CELL):
+            return None
+        ends = ((self.cells[name].min(), self.cells[name].max()) for name in CELL)
+        return tuple((int(low), int(high)) for low, high in ends)
+
+    def _require_label(self, name: str) -> None:
+        if name in self.columns and name not in CELL:
+            return
+        labels = [c for c in self.columns if BY_NAME[c].kind == "label"]
+        have = f"It has: {', '.join(labels)}." if labels else "It has no context column."
+        raise LogError(
+            f"The log has no column {name!r} to tell contexts apart. {have} Map one, as in "
+            f"columns={{'device': 'your_column'}}."
+        )
+
+    def _require_filled(self, name: str, cells: nw.DataFrame[Any]) -> None:
+        empty = cells.filter(nw.col(name).is_null())
+        if not len(empty):
+            return
+        first = empty.select("query", "item", "position").row(0)
+        raise LogError(
+            f"Column {self.source_columns[name]!r} ({name}) is empty in "
+            f"{int(empty['impressions'].sum()):,} rows (first: query {first[0]!r}, item "
+            f"{first[1]!r}, position {first[2]}). Give these rows a label of their own."
+        )

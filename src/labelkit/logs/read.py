@@ -15,7 +15,7 @@ from labelkit.errors import LogError
 from labelkit.logs import checks
 from labelkit.logs.cells import sum_cells
 from labelkit.logs.log import InteractionLog, LogSummary
-from labelkit.logs.schema import resolve
+from labelkit.logs.schema import BY_NAME, resolve
 from labelkit.logs.sources import Paths, find_files, from_frame, scan_files
 
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -42,7 +42,7 @@ def read_log(
     on_bad_rows : "error" refuses a log with bad rows; "quarantine" sets them aside in
         ``quarantine_file`` with the reason, and goes on with the rest
     position_offset : added to positions; 1 if yours count from 0
-    timestamp_unit : unit of a numeric timestamp; inside labelkit it becomes seconds
+    timestamp_unit : unit of numeric times; inside labelkit it becomes seconds
     engine : which engine reads files
     now : timestamps after this are in the future; default is the present
 
@@ -134,7 +134,7 @@ def _canonical(
             column = column.cast(nw.Int8)
         if name == "position" and position_offset:
             column = column + position_offset
-        if name == "timestamp" and timestamp_unit != "s" and schema[source].is_numeric():
+        if BY_NAME[name].kind == "time" and timestamp_unit != "s" and schema[source].is_numeric():
             column = column / PER_SECOND[timestamp_unit]
         picked.append(column.alias(name))
     return nan_to_null(raw.select(picked))

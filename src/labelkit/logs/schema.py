@@ -18,7 +18,8 @@ class Column:
     Parameters
     ----------
     name : canonical name inside labelkit
-    kind : "key" (any type that compares), "whole", "flag" (0/1), "number", "time" or "label"
+    kind : "key" (any type that compares), "whole", "flag" (0/1), "number", "time", "label" or
+        "place" (a position, or 0)
     meaning : one line, shown in errors and documentation, with the unit
     required : whether a log without it is refused
     """
@@ -42,12 +43,20 @@ COLUMNS: tuple[Column, ...] = (
         "time",
         "when it was shown: a date-time, or seconds since 1970 (see timestamp_unit)",
     ),
+    Column("click_time", "time", "when it was clicked; null where it was not, or where unknown"),
     Column("dwell", "number", "seconds spent after the click; null where unknown"),
     Column("conversion", "flag", "1 if the click led to a purchase or the like, else 0"),
+    Column("conversion_time", "time", "when it led to it; null where it has not yet"),
     Column("device", "label", "context: device class"),
     Column("layout", "label", "context: page layout"),
+    Column("query_class", "label", "context: class of the query, such as navigational"),
     Column("ranker", "label", "which ranker or policy ordered the page"),
     Column("randomised", "flag", "1 if this page was shown in random order, else 0"),
+    Column(
+        "swapped_with",
+        "place",
+        "swap experiment: the position that this result may have traded places with; else 0",
+    ),
     Column("propensity", "number", "logged probability of examination, in (0, 1]"),
 )
 
@@ -102,7 +111,27 @@ def resolve(schema: nw.Schema, columns: dict[str, str]) -> dict[str, str]:
         )
     for name, source in found.items():
         _check_type(BY_NAME[name], source, schema[source])
+    _check_times(found, schema)
     return found
+
+
+def _check_times(found: dict[str, str], schema: nw.Schema) -> None:
+    """Times that are compared with each other are of one type."""
+    if "timestamp" not in found:
+        return
+    kind = schema[found["timestamp"]]
+    for name, source in found.items():
+        other = schema[source]
+        if BY_NAME[name].kind != "time" or other == kind:
+            continue
+        zones = getattr(kind, "time_zone", None), getattr(other, "time_zone", None)
+        both_numbers = kind.is_numeric() and other.is_numeric()
+        both_moments = kind == nw.Datetime and other == nw.Datetime and zones[0] == zones[1]
+        if not (both_numbers or both_moments):
+            raise LogError(
+                f"Column {source!r} ({name}) has the type {other}, and {found['timestamp']!r} "
+                f"(timestamp) the type {kind}: they cannot be compared. Convert one of them."
+            )
 
 
 def _check_type(column: Column, source: str, dtype: nw.dtypes.DType) -> None:
@@ -111,6 +140,7 @@ def _check_type(column: Column, source: str, dtype: nw.dtypes.DType) -> None:
         "whole": dtype.is_numeric(),
         "flag": numeric,
         "number": dtype.is_numeric(),
+        "place": dtype.is_numeric(),
         "time": dtype.is_numeric() or dtype.is_temporal(),
     }.get(column.kind, not dtype.is_nested())
     if not fits:

@@ -11,6 +11,10 @@ In the order in which data meets them:
 - ``create``    a new project from the template (``template/``, and ``labeling_functions/``)
 - ``tables``    the user's own tables: joined onto evidence, shown to people
 - ``labeling``  log → … → labels, as one run
+- ``sensitivity`` how many labels move as θ moves across its interval
+- ``biasing``   how far the propensities are to be believed, as tables and findings
+- ``examining`` the same for a project and its run
+- ``training``  labels with weights and group ids, as a file to train on
 - ``gold``      fitted on gold, and yet measured on it honestly
 - ``measuring`` what a run's labels are worth, also on gold that they learned from
 - ``provenance`` where a run comes from: hashes, functions, settings without secrets
@@ -21,9 +25,10 @@ In the order in which data meets them:
 
 from __future__ import annotations
 
+from labelkit.project.biasing import BiasReport
 from labelkit.project.config import Config, read_config
 from labelkit.project.manifest import Manifest
 from labelkit.project.project import Project
 from labelkit.project.runs import ResultTable, Run
 
-__all__ = ["Config", "Manifest", "Project", "ResultTable", "Run", "read_config"]
+__all__ = ["BiasReport", "Config", "Manifest", "Project", "ResultTable", "Run", "read_config"]

@@ -95,13 +95,31 @@ class BiasConfig:
 
     Parameters
     ----------
+    method : "trust" learns from the gold labels of the rounds
+    context : label columns of the log (device, layout, query_class) that have a curve each
     curve : propensities from position 1 downwards, for method = "given"
+    compare : whether ``label`` holds the position-based model against rival click models; "auto"
+        does so where it is cheap, in logs of up to a million impressions
     """
 
-    method: Literal["auto", "poisson", "allpairs", "randomised", "logged", "given"] = "auto"
+    method: Literal[
+        "auto",
+        "poisson",
+        "bernoulli",
+        "allpairs",
+        "adjacent",
+        "power",
+        "randomised",
+        "trust",
+        "logged",
+        "given",
+    ] = "auto"
+    context: tuple[str, ...] = ()
+    cluster: Literal["query", "session", "user"] = "query"
     curve: tuple[float, ...] | None = None
     smoothing: float = 1.0
     n_bootstrap: int = 200
+    compare: Literal["auto", "always", "never"] = "auto"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from labelkit.labelmodels import LabelModel
 from labelkit.lfs import LabelingFunction, Votes, analyze, apply
 from labelkit.logs import InteractionLog, read_log
 from labelkit.logs.sources import find_files
+from labelkit.project.biasing import cheap_enough, glance, save_findings
 from labelkit.project.config import Config
 from labelkit.project.create import resolve
 from labelkit.project.gold import KEYS, crossfit, match_gold
@@ -93,7 +94,10 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
                 engine=config.log.engine,
             )
         with build.stage("estimating position bias"):
-            bias = _bias(config, job.seed).fit(log)
+            bias = fit_bias(log, config, job.gold, seed=job.seed)
+        if cheap_enough(log, config.bias.compare):
+            with build.stage("comparing click models"), threadpool_limits(1, user_api="blas"):
+                save_findings(*glance(log, bias, seed=job.seed), build.path)
         with build.stage("gathering evidence"):
             examples = _examples(log, bias, job)
             write(bias.propensities_, "propensities.parquet")
@@ -149,11 +153,14 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
     return Run(job.directory / "runs" / build.id)
 
 
-def _bias(config: Config, seed: int) -> PositionBias:
+def position_bias(config: Config, seed: int) -> PositionBias:
+    """The estimator that ``[bias]`` asks for, not fitted yet."""
     bias = config.bias
     curve = None if bias.curve is None else dict(enumerate(bias.curve, start=1))
     return PositionBias(
         bias.method,
+        context=bias.context,
+        cluster=bias.cluster,
         curve=curve,
         smoothing=bias.smoothing,
         n_bootstrap=bias.n_bootstrap,
@@ -161,12 +168,25 @@ def _bias(config: Config, seed: int) -> PositionBias:
     )
 
 
+def fit_bias(log: InteractionLog, config: Config, gold: pl.DataFrame, *, seed: int) -> PositionBias:
+    """The curve of ``[bias]``; only trust bias looks at gold, and only at examples of this log."""
+    bias = position_bias(config, seed)
+    if config.bias.method != "trust":
+        return bias.fit(log)
+    return bias.fit(log, gold=gold_of(log, gold))
+
+
+def gold_of(log: InteractionLog, gold: pl.DataFrame) -> pl.DataFrame:
+    """The gold of examples that the log shows, keys as the log has them."""
+    return match_gold(gold, _polars(log.cells.select(*KEYS).unique().to_native()))
+
+
 def _examples(log: InteractionLog, bias: PositionBias, job: Job) -> pl.DataFrame:
     """One row per example, sorted by key, with what the LFs read and what the log counted."""
     can = available(log)
     needed = columns_read(job.lfs)
     if needed is None:  # a row function may look at anything
-        columns = set(can)
+        columns = set(available(log, on_request=False))
         needed = columns.union(
             *(table_columns(table, job.directory) for table in job.config.tables.values())
         )

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from labelkit.bias import Scheme
     from labelkit.lfs import AnyLF
+    from labelkit.project.biasing import BiasReport
+    from labelkit.project.training import TrainingSet, Unit
     from labelkit.rounds import (
         AnnotationPlatform,
         Ledger,
@@ -98,6 +101,72 @@ class Project:
         if run.manifest.counts.n_gold:
             self.validate(run=run.id)
         return run
+
+    def bias(
+        self,
+        *,
+        run: str | None = None,
+        n_windows: int = 4,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> BiasReport:
+        """How far the log's propensities are to be believed, and what they do to the labels.
+
+        Fits every estimator that the log can carry side by side, holds the position-based model
+        against rival click models, compares time windows and rankers, weighs the weights, and
+        moves θ across its interval to see how many labels change. The tables are kept in the run
+        (default: the latest), so that its report shows them.
+
+        Parameters
+        ----------
+        n_windows : time windows that the log is cut into
+        seed : of everything random; that of ``labelkit.toml`` unless given
+        progress : called with the name of each stage as it begins
+        """
+        from labelkit.project.examining import examine_project
+
+        chosen = self.run(run) if run is not None or self.runs() else None
+        return examine_project(
+            self.directory,
+            self.config,
+            lfs=self.labeling_functions(),
+            gold=self.gold(),
+            run=chosen,
+            n_windows=n_windows,
+            seed=self.config.run.seed if seed is None else seed,
+            progress=progress,
+        )
+
+    def training_set(
+        self,
+        path: str | Path,
+        *,
+        run: str | None = None,
+        unit: Unit = "example",
+        scheme: Scheme = "self_normalised",
+        clip: float | None = None,
+        features: Sequence[str] = (),
+    ) -> TrainingSet:
+        """Write a run's labels as a Parquet training set, with weights and group ids.
+
+        Parameters
+        ----------
+        unit, scheme, clip : as in ``labelkit.project.training.write_training_set``
+        features : columns of the tables of ``labelkit.toml`` to put beside the labels
+        """
+        from labelkit.project.training import project_training_set
+
+        return project_training_set(
+            Path(path),
+            self.directory,
+            self.config,
+            self.run(run),
+            gold=self.gold(),
+            unit=unit,
+            scheme=scheme,
+            clip=clip,
+            features=features,
+        )
 
     def runs(self) -> tuple[Run, ...]:
         """Complete runs, oldest first."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 MANIFEST = "manifest.json"
 TARGET = "validation.txt"
+# Tables of a run whose names begin so belong to position bias; the report shows them there.
+BIAS_PREFIX = "bias-"
+FINDINGS = f"{BIAS_PREFIX}findings"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,12 @@ class Run:
     def propensities(self) -> pl.DataFrame:
         """``position``, ``propensity``, ``low``, ``high``."""
         return self.table("propensities")
+
+    def bias_findings(self) -> list[dict[str, str]]:
+        """``level``, ``finding``, ``message`` beyond what the manifest holds: of ``labelkit bias``,
+        or what ``label`` found by itself; empty if neither looked."""
+        tables = ResultTable.read_all(self.path)
+        return [row for table in tables if table.name == FINDINGS for row in table.frame.to_dicts()]
 
     def lf_analysis(self) -> pl.DataFrame:
         """One row per LF: polarity, coverage, overlaps, conflicts, estimated accuracy."""

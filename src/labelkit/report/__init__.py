@@ -5,6 +5,7 @@ and nothing beside it. It must never compute an estimate, or let a user's text b
 
 - ``sheets``  small frames as text cells, also for the terminal
 - ``charts``  Altair charts as inline SVG
+- ``bias``    what there is to say about position bias
 - ``page``    what there is to say about a run
 - ``report.html.j2``, ``report.css``  how it looks
 """
@@ -52,6 +53,7 @@ def write_report(run_path: str | Path) -> Path:
         style=Markup((here / "report.css").read_text(encoding="utf-8")),  # noqa: S704
         propensity_svg=Markup(page.propensity_svg),  # noqa: S704
         label_svg=Markup(page.label_svg),  # noqa: S704
+        bias_parts=[(part, Markup(part.svg)) for part in page.bias_parts],  # noqa: S704
     )
     path = run.path / "report.html"
     write_text(path, html)

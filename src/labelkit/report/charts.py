@@ -17,6 +17,11 @@ _VARIABLES = {
     _MAIN: "var(--main)",
     _OTHER: "var(--other)",
 }
+# One colour a curve, told apart by people who do not see red and green as others do.
+_SERIES = [_MAIN, _OTHER, "#0f8a6c", "#8b5cf6", "#b58900", "#64748b", "#d6409f", "#0891b2"]
+_GREY = "#9aa3ad"
+_VARIABLES |= {colour: f"var(--s{i})" for i, colour in enumerate(_SERIES) if i > 1}
+_VARIABLES[_GREY] = "var(--grey)"
 _WIDTH, _HEIGHT = 640, 230
 
 
@@ -52,11 +57,112 @@ def propensity_chart(propensities: pl.DataFrame, truth: pl.DataFrame | None = No
         base.mark_line(color=_MAIN, strokeWidth=1.5).encode(x=x, y=y),
         base.mark_point(color=_MAIN, filled=True, size=48, opacity=1).encode(x=x, y=y),
     ]
-    if truth is not None:
+    if truth is not None and len(known):
         seen = truth.join(known.select("position"), on="position", how="semi")
         dashed = alt.Chart(seen).mark_line(color=_OTHER, strokeDash=[5, 4], strokeWidth=1.5)
         layers.append(dashed.encode(x="position:Q", y="propensity:Q"))
     return _svg(alt.layer(*layers))
+
+
+def curves_chart(
+    curves: pl.DataFrame, by: str, *, y: str = "propensity", low: str = "low", high: str = "high"
+) -> str:
+    """Several curves over position, each with its intervals, told apart by colour.
+
+    Parameters
+    ----------
+    curves : ``by`` (name of the curve, text), ``position``, and columns ``y``, ``low``, ``high``
+
+    Returns
+    -------
+    SVG text.
+    """
+    import altair as alt
+    import polars as pl
+
+    known = curves.drop_nulls(y).drop_nans(y)
+    names = known[by].unique(maintain_order=True).to_list()
+    place = {name: number for number, name in enumerate(names)}
+    # Beside each other, so that intervals of one position can be compared.
+    step = 0.5 / max(len(names), 1)
+    shift = pl.col(by).replace_strict(place, return_dtype=pl.Float64) - (len(names) - 1) / 2
+    known = known.select(
+        pl.col(by).alias("curve"),
+        place=pl.col("position") + step * shift,
+        y=pl.col(y),
+        low=pl.col(low).fill_nan(None).fill_null(pl.col(y)),
+        high=pl.col(high).fill_nan(None).fill_null(pl.col(y)),
+    )
+    positions = curves["position"]
+    first, last = _whole(positions.min()), _whole(positions.max())
+    x = alt.X(
+        "place:Q",
+        title="position",
+        scale=alt.Scale(domain=[first - 0.5, last + 0.5], nice=False),
+        axis=alt.Axis(tickCount=min(last - first + 1, 20), format="d", grid=False),
+    )
+    # A wide interval at the bottom of the page must not flatten the curves.
+    top, bottom = float(max(known["y"])), float(min(known["y"]))
+    ends = [0.0, max(top, 1.0) * 1.15] if y == "propensity" else [bottom * 0.98, top * 1.02]
+    scale = alt.Scale(domain=ends, clamp=True, zero=False)
+    colour = alt.Color(
+        "curve:N",
+        title=None,
+        sort=None,
+        scale=alt.Scale(domain=names, range=[_SERIES[i % len(_SERIES)] for i in range(len(names))]),
+        legend=alt.Legend(
+            orient="bottom",
+            columns=4 if max(map(len, names), default=0) < 16 else 2,
+            columnPadding=18,
+            labelLimit=260,
+            symbolType="circle",
+        ),
+    )
+    base = alt.Chart(known)
+    height = alt.Y("y:Q", title=y.replace("_", " "), scale=scale, axis=alt.Axis(tickCount=5))
+    return _svg(
+        alt.layer(
+            base.mark_rule(strokeWidth=1.5, opacity=0.45).encode(
+                x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q", color=colour
+            ),
+            base.mark_line(strokeWidth=1.2, opacity=0.6).encode(x=x, y=height, color=colour),
+            base.mark_point(filled=True, size=30, opacity=1).encode(x=x, y=height, color=colour),
+        )
+    )
+
+
+def weight_chart(weights: pl.DataFrame) -> str:
+    """Which positions the clicks come from, and which positions the weight.
+
+    Parameters
+    ----------
+    weights : ``position``, ``share_of_clicks``, ``share_of_weight``
+    """
+    import altair as alt
+
+    shares = ["share_of_clicks", "share_of_weight"]
+    # Contexts share positions.
+    summed = weights.select("position", *shares).group_by("position").sum().sort("position")
+    long = summed.unpivot(shares, index="position", variable_name="of")
+    names = {"share_of_clicks": "clicks", "share_of_weight": "weight"}
+    long = long.with_columns(long["of"].replace(names))
+    chart = (
+        alt.Chart(long)
+        .mark_bar(opacity=0.9)
+        .encode(
+            x=alt.X("position:O", title="position", axis=alt.Axis(labelAngle=0)),
+            xOffset=alt.XOffset("of:N", sort=None),
+            y=alt.Y("value:Q", title="share", axis=alt.Axis(tickCount=4, format="%")),
+            color=alt.Color(
+                "of:N",
+                title=None,
+                sort=None,
+                scale=alt.Scale(domain=["clicks", "weight"], range=[_GREY, _MAIN]),
+                legend=alt.Legend(orient="bottom"),
+            ),
+        )
+    )
+    return _svg(chart)
 
 
 def label_chart(bins: pl.DataFrame) -> str:
@@ -106,6 +212,10 @@ def count_chart(counts: pl.DataFrame) -> str:
     return _svg(chart, height=36 * len(counts))
 
 
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, int | float) else 1
+
+
 def _svg(chart: Any, height: int = _HEIGHT) -> str:
     import vl_convert
 
@@ -123,6 +233,7 @@ def _svg(chart: Any, height: int = _HEIGHT) -> str:
         chart.properties(width=_WIDTH, height=height, background="transparent")
         .configure_axis(**axis)
         .configure_view(stroke=None)
+        .configure_legend(labelColor=_FAINT, labelFontSize=12)
         .to_dict()
     )
     svg: str = vl_convert.vegalite_to_svg(spec)

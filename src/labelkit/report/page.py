@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labelkit.project import ResultTable, Run
+from labelkit.project.biasing import CURVES
+from labelkit.project.runs import BIAS_PREFIX
 from labelkit.report import charts
+from labelkit.report.bias import BiasPart, bias_parts, propensity_figure
 from labelkit.report.sheets import Sheet, interval, sheet, text
 from labelkit.validation.report import LOWER_IS_BETTER
 
@@ -66,6 +69,8 @@ class Page:
     propensities: Sheet
     findings: tuple[tuple[str, str, str], ...]
     bias_method: str
+    bias_parts: tuple[BiasPart, ...]
+    bias_examined: bool
     lfs: tuple[LFRow, ...]
     has_gold: bool
     label_svg: str
@@ -95,11 +100,16 @@ def describe(run: Run) -> Page:
         headline=_headline(validation),
         validated=validation is not None,
         facts=_facts(manifest),
-        propensity_svg=charts.propensity_chart(propensities, truth),
+        propensity_svg=propensity_figure(propensities, truth),
         has_truth=truth is not None,
         propensities=sheet(propensities),
-        findings=tuple((f.level, f.name, f.message) for f in manifest.bias.findings),
+        findings=(
+            *((f.level, f.name, f.message) for f in manifest.bias.findings),
+            *((row["level"], row["finding"], row["message"]) for row in run.bias_findings()),
+        ),
         bias_method=f"{manifest.bias.method}: {manifest.bias.reason}",
+        bias_parts=bias_parts(tables),
+        bias_examined=any(table.name == CURVES for table in tables),
         lfs=_lfs(lf_table, manifest),
         has_gold="accuracy" in lf_table.columns,
         label_svg=label_svg,
@@ -108,7 +118,11 @@ def describe(run: Run) -> Page:
         metrics=metrics,
         target=run.validation_target if validation is not None else "",
         verdicts=tuple(run.comparison()["verdict"]) if validation is not None else (),
-        tables=tuple((table.title, table.note, sheet(table.frame)) for table in tables),
+        tables=tuple(
+            (table.title, table.note, sheet(table.frame))
+            for table in tables
+            if not table.name.startswith(BIAS_PREFIX)
+        ),
         manifest=manifest,
         model=_model(run),
     )

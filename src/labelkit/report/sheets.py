@@ -104,5 +104,23 @@ def metrics_side_by_side(validation: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(list(rows.values()))
 
 
+def curves_side_by_side(curves: pl.DataFrame, by: str, *, y: str = "propensity") -> pl.DataFrame:
+    """One row per position and one column of text per curve.
+
+    Parameters
+    ----------
+    curves : ``by`` (name of the curve), ``position``, ``y``, ``low``, ``high``
+    """
+    import polars as pl
+
+    rows: dict[int, dict[str, str]] = {}
+    for row in curves.sort("position", maintain_order=True).to_dicts():
+        cells = rows.setdefault(row["position"], {"position": str(row["position"])})
+        cells[row[by]] = interval(row[y], row["low"], row["high"])
+    names = ["position", *curves[by].unique(maintain_order=True)]
+    full = [{name: cells.get(name, NOTHING) for name in names} for cells in rows.values()]
+    return pl.DataFrame(full, schema=dict.fromkeys(names, pl.String))
+
+
 def _missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
