@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pytest
+
+from labelkit import apply, vote
+from labelkit.lfs import LabelingFunction
 
 ENGINES = ["polars", "polars_lazy", "pandas", "pandas_arrow", "pyarrow", "duckdb", "pyspark"]
 
@@ -45,6 +49,23 @@ def in_engine(
         return frame
 
     return build
+
+
+@pytest.fixture(scope="session")
+def votes_of() -> Callable[..., list[list[int]]]:
+    """What conditions say of examples by their ``item``: 1 holds, 0 fails, -1 unknown."""
+
+    def ask(conditions: Sequence[Any], native: Any) -> list[list[int]]:
+        lfs = [
+            LabelingFunction(f"lf{j}", vote(1, where=condition) | vote(0, where=~condition))
+            for j, condition in enumerate(conditions)
+        ]
+        votes = apply(lfs, native, keys=("item",))
+        order = np.argsort(votes.key_frame["item"].to_numpy())
+        rows: list[list[int]] = votes.matrix[order].tolist()
+        return rows
+
+    return ask
 
 
 @pytest.fixture(params=ENGINES)

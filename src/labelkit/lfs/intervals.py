@@ -24,7 +24,7 @@ def interval(low: str | Value, high: str | Value | None = None) -> Interval:
 
     Examples
     --------
-    >>> from labelkit import col, interval, vote
+    >>> from labelkit.lfs import col, interval, vote
     >>> usual = col("ctr").mean(over="query")
     >>> print(vote(1, where=interval("ctr") > usual))
     1 where ctr surely > mean(ctr) per query

@@ -50,7 +50,7 @@ def lookup(
     Examples
     --------
     >>> import polars as pl
-    >>> from labelkit import lookup, vote
+    >>> from labelkit.lfs import lookup, vote
     >>> prices = pl.DataFrame({"item": ["a", "b"], "price": [5.0, 90.0]})
     >>> print(vote(0, where=lookup(prices, on="item", value="price") > 50))
     0 where lookup(price by item) > 50
@@ -274,3 +274,4 @@ def _check_keys(whole: object, on: Sequence[Value], table: Table, schema: Schema
             )
         if {ours, theirs} & {Kind.MOMENT, Kind.OTHER}:
             raise LFError(f"`{whole}`: {part} is {ours.value}, which cannot be looked up.")
+    table.check()

@@ -31,7 +31,8 @@ def soft_vote(
 
     Examples
     --------
-    >>> from labelkit import col, soft_vote
+    >>> from labelkit import col
+    >>> from labelkit.lfs import soft_vote
     >>> print(soft_vote(col("p_click"), 1, above=0.8, otherwise=0, below=0.2))
     1 where p_click >= 0.8, else 0 where p_click <= 0.2
     """
@@ -63,7 +64,8 @@ def most_probable(
 
     Examples
     --------
-    >>> from labelkit import col, most_probable
+    >>> from labelkit import col
+    >>> from labelkit.lfs import most_probable
     >>> print(most_probable({0: col("p_0"), 1: col("p_1")}, above=0.5))
     0 where p_0 >= 0.5 and p_0 > p_1, else 1 where p_1 >= 0.5 and p_1 > p_0
     """
@@ -95,7 +97,8 @@ def graded(value: Value, *, thresholds: Sequence[Constant], labels: Sequence[int
 
     Examples
     --------
-    >>> from labelkit import col, graded
+    >>> from labelkit import col
+    >>> from labelkit.lfs import graded
     >>> print(graded(col("stars"), thresholds=[2, 4], labels=[0, None, 1]))
     0 where stars < 2, else 1 where stars >= 4
     """

@@ -23,7 +23,7 @@ class Table:
     """Key columns and at most one value column of a table.
 
     An eager table is taken over by Polars and checked at once; a lazy one stays where it is and is
-    checked when it is first joined.
+    checked with the functions that read it.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Table:
             return cls(chosen, keys, value)
         held = to_polars_lazy(chosen).collect()
         table = cls(nw.from_native(held.lazy()), keys, value)
-        table._check()
+        table.check()
         table.rows = held.select(keys).n_unique()
         return table
 
@@ -97,7 +97,7 @@ class Table:
         implementation: nw.Implementation = self._frame.implementation
         return implementation
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Every key once, and none missing; where only presence matters both may be."""
         if self._checked or self.value is None:
             return
@@ -147,7 +147,6 @@ class Table:
         names : new names of the keys, with the kind as which they are compared
         column : new name of the value, or of "true" where only the presence of a key matters
         """
-        self._check()
         same = self.implementation == frame.implementation
         table = self._frame if same else nw.from_native(self._polars.lazy())
         keys = []

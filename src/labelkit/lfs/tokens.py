@@ -24,22 +24,29 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def phrase(text: object) -> str:
-    """The words of a text, each between spaces.
+def phrases_of(texts: Iterable[object]) -> tuple[str, ...]:
+    """The words of each text with one space between them; texts of the same words once.
 
     Raises
     ------
     LFError
-        It is no text, or has no word.
+        One is no text, or has no word.
     """
     import polars as pl
 
-    if not isinstance(text, str):
-        raise LFError(f"A word to look for is a text; got {text!r}.")
-    found: str | None = pl.select(_spaced(pl.lit(text))).item()
-    if not found or not found.strip():
-        raise LFError(f"{text!r} has no word to look for: letters and digits make words.")
-    return found.strip()
+    given = list(texts)
+    for text in given:
+        if not isinstance(text, str):
+            raise LFError(f"A word to look for is a text; got {text!r}.")
+    found = pl.DataFrame({"text": given}, schema={"text": pl.String}).select(
+        _spaced(pl.col("text")).str.strip_chars(" ").alias("text")
+    )["text"]
+    wordless = (found == "").arg_max()
+    if wordless is not None and found[wordless] == "":
+        raise LFError(
+            f"{given[wordless]!r} has no word to look for: letters and digits make words."
+        )
+    return tuple(dict.fromkeys(found.to_list()))
 
 
 def _words(text: pl.Expr) -> pl.Expr:
@@ -49,7 +56,7 @@ def _words(text: pl.Expr) -> pl.Expr:
 def _spaced(text: pl.Expr) -> pl.Expr:
     import polars as pl
 
-    return pl.lit(" ") + _words(text).list.join(" ") + pl.lit(" ")
+    return pl.concat_str(pl.lit(" "), _words(text).list.join(" "), pl.lit(" "))
 
 
 def _check_text(whole: object, part: Value, schema: Schema) -> None:
@@ -185,7 +192,7 @@ class Phrases:
     """Phrases to look for, which show themselves by a few words and a digest of them all."""
 
     def __init__(self, texts: Iterable[object]) -> None:
-        self.texts = tuple(dict.fromkeys(map(phrase, texts)))
+        self.texts = phrases_of(texts)
 
     @cached_property
     def _digest(self) -> str:
