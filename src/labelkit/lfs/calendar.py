@@ -90,9 +90,12 @@ class Calendar(Value):
         return Kind.INTEGER
 
     def value(self, schema: Schema) -> nw.Expr:
-        clock = _clock(self.part, self.zone, schema).dt
-        field = {"weekday": clock.weekday, "hour": clock.hour, "month": clock.month}[self.field]()
-        return field.cast(nw.Int64)
+        clock = _clock(self.part, self.zone, schema)
+        if self.field == "weekday":
+            # Counted, because Sunday is 0 where Narwhals asks Spark. Day 1 of year 1 is a Monday.
+            since = _ordinal(clock) - 1
+            return since - _quotient(since, 7) * 7 + 1
+        return (clock.dt.hour() if self.field == "hour" else clock.dt.month()).cast(nw.Int64)
 
     def asks_polars(self, schema: Schema, implementation: nw.Implementation) -> bool:
         return not time_zones(self.part, schema) | {self.zone or "UTC"} <= _UTC
@@ -118,11 +121,8 @@ def _microseconds(part: Value, schema: Schema) -> nw.Expr:
     """Whole microseconds since 1970 (UTC)."""
     if isinstance(part, Constantly):
         return nw.lit(_of_constant(cast(date, part.constant)), dtype=nw.Int64)
-    clock = _clock(part, None, schema).dt
-    before = clock.year().cast(nw.Int64) - 1
-    leap = _quotient(before, 4) - _quotient(before, 100) + _quotient(before, 400)
-    # The proleptic Gregorian ordinal: 1 January of the year 1 is day 1.
-    days = before * 365 + leap + clock.ordinal_day().cast(nw.Int64) - _EPOCH
+    shown = _clock(part, None, schema)
+    days, clock = _ordinal(shown) - _EPOCH, shown.dt
     if part.kind(schema) == Kind.DATE:
         return days * _DAY
     seconds = (
@@ -131,6 +131,13 @@ def _microseconds(part: Value, schema: Schema) -> nw.Expr:
         + clock.second().cast(nw.Int64)
     )
     return days * _DAY + seconds * 1_000_000 + clock.microsecond().cast(nw.Int64)
+
+
+def _ordinal(clock: nw.Expr) -> nw.Expr:
+    """The proleptic Gregorian day: 1 January of the year 1 is day 1."""
+    before = clock.dt.year().cast(nw.Int64) - 1
+    leap = _quotient(before, 4) - _quotient(before, 100) + _quotient(before, 400)
+    return before * 365 + leap + clock.dt.ordinal_day().cast(nw.Int64)
 
 
 def _quotient(number: nw.Expr, divisor: int) -> nw.Expr:
