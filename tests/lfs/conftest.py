@@ -8,12 +8,13 @@ from typing import Any
 import duckdb
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from labelkit import apply, vote
 from labelkit.lfs import LabelingFunction
 
-ENGINES = ["polars", "polars_lazy", "pandas", "pandas_arrow", "pyarrow", "duckdb"]
+ENGINES = ["polars", "polars_lazy", "pandas", "pandas_arrow", "pyarrow", "duckdb", "pyspark"]
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,9 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture(scope="session")
-def in_engine(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame, str], Any]:
+def in_engine(
+    connection: duckdb.DuckDBPyConnection, request: pytest.FixtureRequest
+) -> Callable[[pl.DataFrame, str], Any]:
     """A Polars frame as a frame of the engine named."""
 
     def build(frame: pl.DataFrame, engine: str) -> Any:
@@ -37,6 +40,12 @@ def in_engine(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame, 
             return frame.to_arrow()
         if engine == "duckdb":
             return connection.from_arrow(frame.to_arrow())
+        if engine == "pyspark":
+            # Started when the first test asks for it: it takes some seconds.
+            spark = request.getfixturevalue("spark")
+            # Spark has no unsigned numbers, and knows no string views.
+            signed = frame.with_columns(cs.unsigned_integer().cast(pl.Int64))
+            return spark.createDataFrame(signed.to_arrow(compat_level=pl.CompatLevel.oldest()))
         return frame
 
     return build

@@ -15,17 +15,21 @@ In the order in which an LF meets its data::
     logic        &, |, ~ with unknowns
     ballot       vote(LABEL, where=…), first that does not abstain    soft  probabilities, grades
     stages       windows, words and joins, made as columns before the votes are
-    function     @labeling_function
+    function     @labeling_function      batches  … of many rows at once, in Python
     discovery    load_lfs: a project's functions by module path
-    applier      apply: check, then one query        rows   … and row by row where it must be
+    applier      apply: check, then one query        keys   … every example once
+    running      what needs Python, in batches       rows   … row by row where it must be
+    processes    … in several processes              spark  … and on Spark's executors
     votes        Votes        patterns, moments      their sufficient statistics
     analysis     analyze      gold                   labels beside votes
     overlap      text as evidence
+    snorkel/     Snorkel's names for all this, for code that was written for it
 """
 
 from labelkit.lfs.analysis import LFCounts, against_gold, analyze, wilson
 from labelkit.lfs.applier import apply, check_lfs, vote_exprs
 from labelkit.lfs.ballot import Ballot, Rule, vote
+from labelkit.lfs.batches import BatchFunction
 from labelkit.lfs.discovery import load_lfs
 from labelkit.lfs.expression import Value, col
 from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction, as_lf, labeling_function
@@ -44,6 +48,7 @@ __all__ = [
     "ABSTAIN",
     "AnyLF",
     "Ballot",
+    "BatchFunction",
     "Coding",
     "Condition",
     "Interval",
