@@ -99,7 +99,10 @@ class BatchFunction:
         LFError
             What it gives is not one of its labels, or ABSTAIN, for each row.
         """
-        votes = np.asarray(self.vote(batch.select(sorted(self.columns))))
+        try:
+            votes = np.asarray(self.vote(batch.select(sorted(self.columns))))
+        except LFError as error:
+            raise type(error)(f"{self.at}: {error}") from error
         if votes.shape != (len(batch),) or not np.issubdtype(votes.dtype, np.integer):
             raise LFError(
                 f"{self.at} gave an array of shape {votes.shape} and type {votes.dtype} for "
