@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from labelkit.lfs.models.encoders import Vectors
 
+# Vectors are often in single precision: cosines that differ by less are equal.
+_ROUNDING = 1e-6
 # Cosines that are held at once: 160 MB in doubles.
 _CELLS = 20_000_000
 
@@ -220,10 +222,10 @@ class _SeedVoter:
     def _choose(self, best: npt.NDArray[np.floating], labels: npt.NDArray[np.int_]) -> Int8Array:
         top = best.argmax(axis=1)
         highest = best[np.arange(len(best)), top]
-        sure = highest >= self.above
+        sure = highest >= self.above - _ROUNDING
         if len(labels) > 1:
             second = np.partition(best, -2, axis=1)[:, -2]
-            sure &= highest - second > self.margin
+            sure &= highest - second > self.margin + _ROUNDING
         return np.where(sure, labels[top], ABSTAIN).astype(np.int8)
 
 
