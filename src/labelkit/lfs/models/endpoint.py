@@ -130,7 +130,7 @@ class Endpoint:
     ) -> dict[str, object] | Filtered | Failed:
         request = urllib.request.Request(self._address(path), data, self._headers())  # noqa: S310 - http(s) only, checked above
         try:
-            with _OPENER.open(request, timeout=self.timeout_s) as response:
+            with self._opener.open(request, timeout=self.timeout_s) as response:
                 raw = response.read(_LARGEST_ANSWER)
         except urllib.error.HTTPError as error:
             with error:
@@ -181,6 +181,11 @@ class Endpoint:
         parts = urlsplit(self.url)
         return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path, fragment=""))
 
+    @property
+    def _opener(self) -> urllib.request.OpenerDirector:
+        here = _LOCAL.fullmatch(urlsplit(self.url).hostname or "")
+        return _LOCAL_OPENER if here else _OPENER
+
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": "labelkit"}
         key = os.environ.get(self.api_key_env, "").strip()
@@ -209,6 +214,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 _OPENER = urllib.request.build_opener(_NoRedirect())
+# A server on this machine is not reached through the proxy that leads out of it.
+_LOCAL_OPENER = urllib.request.build_opener(_NoRedirect(), urllib.request.ProxyHandler({}))
+_LOCAL = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 
 def _tokens_used(body: Mapping[str, object], otherwise: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from labelkit import files
 from labelkit.errors import LFError
+from labelkit.lfs.models.place import calling_line
 
 
 def load_estimator(path: Path | str, *, sha256: str) -> object:
@@ -16,7 +17,7 @@ def load_estimator(path: Path | str, *, sha256: str) -> object:
 
     Parameters
     ----------
-    path : the file; relative to the current directory
+    path : the file; relative to the folder of the module that calls this
     sha256 : hex SHA-256 of its content
 
     Raises
@@ -24,7 +25,8 @@ def load_estimator(path: Path | str, *, sha256: str) -> object:
     LFError
         The file is missing, has another hash, or does not load.
     """
-    file = Path(path)
+    _, folder = calling_line()
+    file = folder / path
     if not file.is_file():
         raise LFError(f"There is no model at {file}.")
     found = files.sha256(file)

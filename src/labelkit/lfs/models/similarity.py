@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 # Vectors are often in single precision: cosines that differ by less are equal.
 _ROUNDING = 1e-6
-# Cosines that are held at once: 160 MB in doubles.
-_CELLS = 20_000_000
+# Cosines that are held at once: 40 MB in doubles.
+_CELLS = 5_000_000
 
 
 def similar_to(
