@@ -86,6 +86,11 @@ class ChatServer:
 class _Handler(BaseHTTPRequestHandler):
     chat: ChatServer
 
+    def do_GET(self) -> None:
+        """Where a client that follows redirects would arrive."""
+        self.chat.asked.append(Asked(self.path, {}, dict(self.headers), time.monotonic()))
+        self._send(404, b"{}", {})
+
     def do_POST(self) -> None:
         chat = self.chat
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

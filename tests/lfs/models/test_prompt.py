@@ -16,7 +16,7 @@ from labelkit.errors import CostCapReached, EndpointError, LFError
 from labelkit.lfs.models import Endpoint, Prices, prompt_vote, spent
 
 TITLES = pl.DataFrame({"title": ["green tea", "black tea", "a song"]})
-KEY = "sk-very-secret-0123456789"
+KEY = "a-secret-without-known-prefix-0123456789"
 
 
 @pytest.fixture
@@ -398,9 +398,10 @@ class TestTheKey:
             error = error.__cause__ or error.__context__
         assert KEY not in "".join(chain)
 
-    def test_it_is_not_carried_along_by_a_redirect(self, ask, server, another_server, say):
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_it_is_not_carried_along_by_a_redirect(self, ask, server, another_server, say, status):
         to = f"{another_server.url}/chat/completions"
-        server.script = lambda prompt, n: say(status=307, headers={"Location": to})
+        server.script = lambda prompt, n: say(status=status, headers={"Location": to})
         with pytest.raises(EndpointError, match="it redirects"):
             ask()(TITLES)
         assert another_server.asked == []
