@@ -12,6 +12,7 @@ In the order in which an LF meets its data::
     logic        &, |, ~ with unknowns
     ballot       vote(LABEL, where=…), first that does not abstain
     function     @labeling_function      batches  … of many rows at once, in Python
+    models       what scores an example, votes on it: labelkit.lfs.models
     discovery    load_lfs: a project's functions by module path
     applier      apply: check, then one query        rows   … and row by row where it must be
     votes        Votes        patterns, moments      their sufficient statistics
