@@ -16,6 +16,7 @@ In the order in which an LF meets its data::
     ballot       vote(LABEL, where=…), first that does not abstain    soft  probabilities, grades
     stages       windows, words and joins, made as columns before the votes are
     function     @labeling_function      batches  … of many rows at once, in Python
+    models       what scores an example, votes on it: labelkit.lfs.models
     discovery    load_lfs: a project's functions by module path
     applier      apply: check, then one query        keys   … every example once
     running      what needs Python, in batches       rows   … row by row where it must be

@@ -22,6 +22,11 @@ def any_type(schema: Schema) -> None:
     """No demand on the types of columns."""
 
 
+def always() -> bool:
+    """Votes that nothing but their row and the version decides."""
+    return True
+
+
 def nothing_to_tell() -> dict[str, int]:
     """No counts beside the votes."""
     return {}
@@ -46,6 +51,8 @@ class BatchFunction:
         the manifest and into the key of the vote cache
     check_types : raises `LFError` if the columns' types do not suit it; reads no row
     tell : counts by reason of what it did since it was made, such as answers that were refused
+    is_final : false once a row abstained only because its model could not be asked (an outage, a
+        cost cap): such votes are not to be cached
     doc, source, where_defined : as of `LabelingFunction`
     """
 
@@ -57,6 +64,7 @@ class BatchFunction:
     version: str
     check_types: Callable[[Schema], None] = field(default=any_type, repr=False)
     tell: Callable[[], Mapping[str, int]] = field(default=nothing_to_tell, repr=False)
+    is_final: Callable[[], bool] = field(default=always, repr=False)
     doc: str = ""
     source: str = ""
     where_defined: str = ""
@@ -99,7 +107,10 @@ class BatchFunction:
         LFError
             What it gives is not one of its labels, or ABSTAIN, for each row.
         """
-        votes = np.asarray(self.vote(batch.select(sorted(self.columns))))
+        try:
+            votes = np.asarray(self.vote(batch.select(sorted(self.columns))))
+        except LFError as error:
+            raise type(error)(f"{self.at}: {error}") from error
         if votes.shape != (len(batch),) or not np.issubdtype(votes.dtype, np.integer):
             raise LFError(
                 f"{self.at} gave an array of shape {votes.shape} and type {votes.dtype} for "

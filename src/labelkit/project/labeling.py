@@ -18,7 +18,7 @@ from labelkit.engine import NativeFrame, collect
 from labelkit.evidence import available, evidence
 from labelkit.files import write_text
 from labelkit.labelmodels import LabelModel
-from labelkit.lfs import LabelingFunction, Votes, analyze, apply
+from labelkit.lfs import BatchFunction, LabelingFunction, Votes, analyze, apply
 from labelkit.logs import InteractionLog, read_log
 from labelkit.logs.sources import find_files
 from labelkit.project.biasing import cheap_enough, glance, save_findings
@@ -273,5 +273,5 @@ def _skipped(job: Job, votes: Votes, examples: pl.DataFrame) -> tuple[SkippedLF,
     )
 
 
-def _tells_columns(lf: AnyLF) -> TypeGuard[LabelingFunction]:
-    return isinstance(lf, LabelingFunction)
+def _tells_columns(lf: AnyLF) -> TypeGuard[LabelingFunction | BatchFunction]:
+    return isinstance(lf, LabelingFunction | BatchFunction)
