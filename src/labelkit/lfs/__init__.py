@@ -18,6 +18,7 @@ In the order in which an LF meets its data::
     analysis     analyze      gold                   labels beside votes
     overlap      text as evidence           sessions  what people did after a click, as evidence
     templates    ready functions for interaction logs, with thresholds to choose
+    suggest      thresholds, and functions, that labels suggest
 """
 
 from labelkit.lfs.analysis import LFCounts, against_gold, analyze, wilson
