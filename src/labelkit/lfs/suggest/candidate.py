@@ -72,7 +72,7 @@ class Candidate:
         ----------
         label_names : names of the classes, to say in a comment which one it votes for
         """
-        name = "" if label_names is None else f"  # {label_names[self.label]}"
+        name = "" if label_names is None else f"  # {' '.join(label_names[self.label].split())}"
         where = (
             self.conditions[0].removeprefix("(").removesuffix(")")
             if len(self.conditions) == 1 and self.conditions[0].startswith("(")
@@ -87,7 +87,7 @@ class Candidate:
         return f"@labeling_function\ndef {self.lf.name}():\n{_docstring(self.lf.doc)}{body}"
 
 
-HEADER = '''"""Suggested by labelkit, accepted by a person: edit freely; say why each should hold."""
+HEADER = '''"""Suggested by labelkit, accepted by a person: edit them; say why each should hold."""
 
 from labelkit import col, labeling_function, vote
 '''

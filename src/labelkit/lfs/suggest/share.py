@@ -140,4 +140,7 @@ def wilson_bounds(p: FloatArray, n: FloatArray, z: float) -> tuple[FloatArray, F
     n = np.maximum(n, 1e-9)
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    # At 0 and 1 the interval ends there exactly; rounded, it would stop a bit short.
+    low = np.where(p <= 0, 0.0, np.clip(centre - half, 0, 1))
+    high = np.where(p >= 1, 1.0, np.clip(centre + half, 0, 1))
+    return low, high

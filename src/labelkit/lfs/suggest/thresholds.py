@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from labelkit.engine import NativeFrame
 from labelkit.errors import GoldError, LFError
+from labelkit.lfs import templates
 from labelkit.lfs.applier import apply
 from labelkit.lfs.function import LabelingFunction
 from labelkit.lfs.patterns import ABSTAIN
 from labelkit.lfs.suggest.judged import Judged, judged_by_gold
 from labelkit.lfs.suggest.share import Share, share_right, simultaneous, wilson_bounds
-from labelkit.lfs.templates.template import Template
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,12 +69,19 @@ class LearnedThresholds:
         )
 
     def code(self) -> str:
-        """Python to paste into ``labeling_functions/``."""
-        chosen = ", ".join(f"{name}={value!r}" for name, value in self.thresholds.items())
+        """Python to paste into ``labeling_functions/``, after ``from labelkit.lfs import templates``.
+
+        A template of one's own is called by its own name, and assigned to another: a name that a
+        module imports is not taken for a function of that module.
+        """
+        name = self.lf.name
+        chosen = ", ".join(f"{threshold}={value!r}" for threshold, value in self.thresholds.items())
+        ready = name in templates.__all__
+        call = f"{name} = templates.{name}" if ready else f"learned_{name} = {name}"
         return (
             f"# Learned from {self.n_gold:,} gold labels: right in {self.accuracy},\n"
             "# measured on labels that did not choose the threshold.\n"
-            f"{self.lf.name} = {self.lf.name}({chosen})\n"
+            f"{call}({chosen})\n"
         )
 
 
@@ -180,7 +187,7 @@ def _combinations(
     lf_template: Callable[..., LabelingFunction], grid: Mapping[str, Sequence[object]] | None
 ) -> list[dict[str, object]]:
     if grid is None:
-        grid = lf_template.grid if isinstance(lf_template, Template) else {}
+        grid = lf_template.grid if isinstance(lf_template, templates.Template) else {}
     if not grid or not all(len(values) for values in grid.values()):
         raise LFError(
             "There is no value to try: give grid={'threshold': [values]}, at least one a threshold."
