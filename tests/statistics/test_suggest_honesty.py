@@ -102,8 +102,8 @@ def test_suggestions_hold_what_they_say_and_chance_is_not_worth_accepting(plante
             voted = votes[:, j] != -1
             right = (p if candidate.label == 1 else 1 - p)[voted].mean()
             holds.append(candidate.accuracy.low <= right <= candidate.accuracy.high)
-            if candidate.verdict == "accept":
-                assert right > max(p.mean(), 1 - p.mean()) or planted
+            if planted and candidate.verdict == "accept":
+                assert right > max(p.mean() if candidate.label == 1 else 1 - p.mean(), 0.5)
         all_hold += all(holds)
         single, total = single + sum(holds), total + len(holds)
         anything += bool(found.worth)

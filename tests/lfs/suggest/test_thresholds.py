@@ -56,14 +56,14 @@ def test_the_other_criterion_takes_the_widest_that_is_accurate_enough(world):
         *world,
         criterion="coverage",
         min_accuracy=0.6,
-        grid={"seconds": range(5, 90, 5)},
+        grid=grid,
     )
     narrow = learn_thresholds(
         long_dwell,
         *world,
         criterion="coverage",
         min_accuracy=0.8,
-        grid={"seconds": range(5, 90, 5)},
+        grid=grid,
     )
     assert wide.thresholds["seconds"] < narrow.thresholds["seconds"] <= 45
     assert wide.coverage > narrow.coverage

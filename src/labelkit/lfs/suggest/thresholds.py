@@ -69,7 +69,7 @@ class LearnedThresholds:
         )
 
     def code(self) -> str:
-        """Python to paste into ``labeling_functions/``, after ``from labelkit.lfs import templates``.
+        """Python to paste below ``from labelkit.lfs import templates`` in ``labeling_functions/``.
 
         A template of one's own is called by its own name, and assigned to another: a name that a
         module imports is not taken for a function of that module.
