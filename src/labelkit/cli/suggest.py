@@ -57,6 +57,9 @@ def suggest(
         names = opened.config.labels.names
         out.result["summary"] = found.summary
         out.result["suggestions"] = found.frame.to_dicts()
+        for number, candidate in enumerate(found.candidates, start=1):
+            rule = candidate.lf.rule.partition(" where ")[2]
+            out.say(f"{number:>3}  {names[candidate.label]} where {rule}")
         out.table(
             _shown(found, names),
             title="Suggested labeling functions",
@@ -98,7 +101,6 @@ def _shown(found: Suggestions, names: tuple[str, ...]) -> pl.DataFrame:
     frame = found.frame
     return frame.select(
         pl.int_range(1, len(frame) + 1).alias("number"),
-        pl.Series("rule", [c.lf.rule.partition(" where ")[2] for c in found.candidates]),
         pl.Series("votes", [names[c.label] for c in found.candidates]),
         "verdict",
         "accuracy",
