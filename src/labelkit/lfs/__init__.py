@@ -16,7 +16,7 @@ In the order in which an LF meets its data::
     applier      apply: check, then one query        rows   … and row by row where it must be
     votes        Votes        patterns, moments      their sufficient statistics
     analysis     analyze      gold                   labels beside votes
-    overlap      text as evidence           sessions  what people did after a click, as evidence
+    overlap      text as evidence
     templates    ready functions for interaction logs, with thresholds to choose
     suggest      thresholds, and functions, that labels suggest
 """
@@ -32,7 +32,6 @@ from labelkit.lfs.logic import Condition
 from labelkit.lfs.moments import Moments
 from labelkit.lfs.overlap import text_evidence
 from labelkit.lfs.patterns import ABSTAIN, Coding, Patterns
-from labelkit.lfs.sessions import session_evidence
 from labelkit.lfs.votes import LFFailure, Votes
 
 __all__ = [
@@ -59,7 +58,6 @@ __all__ = [
     "col",
     "labeling_function",
     "load_lfs",
-    "session_evidence",
     "text_evidence",
     "vote",
     "vote_exprs",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-import narwhals as nw
 import polars as pl
 import pytest
 
 import labelkit as lk
-from labelkit.errors import LFError, LogError
+from labelkit.errors import LFError
 from labelkit.evidence import COLUMNS
 from labelkit.lfs import LabelingFunction, load_lfs, templates
-from labelkit.lfs.sessions import session_evidence
 from labelkit.lfs.templates import template
 from labelkit.logs.simulator import ADVERSE, GOOD
 
@@ -95,14 +93,19 @@ def test_freshness_looks_at_the_log_and_not_at_the_clock():
         templates.freshness()
 
 
-def test_people_who_asked_again_vote_against_and_those_who_stopped_vote_for():
-    seen = {
-        "clicks": [4, 4, 1],
-        "clicks_then_reformulated": [3, 1, 1],
-        "clicks_ending_session": [0, 3, 0],
-    }
-    assert votes_of(templates.reformulation(), **seen) == [0, -1, -1]
-    assert votes_of(templates.ended_the_search(), **seen) == [-1, 1, -1]
+def test_people_who_asked_again_more_than_usual_vote_against_what_they_saw():
+    seen = {"impressions": [10, 10, 10, 2], "reformulated": [8, 3, 1, 1]}
+    assert votes_of(templates.reformulation(times_usual=1.25), **seen) == [0, -1, -1, -1]
+
+
+def test_the_click_that_ended_the_page_votes_for():
+    seen = {"clicks": [4, 4, 1], "last_clicks": [3, 1, 1]}
+    assert votes_of(templates.last_click(), **seen) == [1, -1, -1]
+
+
+def test_a_bounce_can_be_what_is_quick_for_the_query():
+    seen = {"clicks": [4, 4], "dwell_max": [50.0, 50.0], "bounces": [3, 1], "ctr": [0.1, 0.3]}
+    assert votes_of(templates.bounce(seconds=None, share=0.7), **seen) == [0, -1]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -115,8 +118,7 @@ def test_a_template_says_why_from_where_and_what_it_votes(name):
     assert name in lf.source.splitlines()[0]
     assert "vote(" in lf.source
     assert lf.where_defined.endswith(f"{__name__.rpartition('.')[2]}.py:{_line(lf)}")
-    asked = {"clicks_then_reformulated", "clicks_ending_session"}
-    assert lf.columns <= set(COLUMNS) | asked | {"query", "item"}
+    assert lf.columns <= set(COLUMNS) | {"query", "item"}
 
 
 def _line(lf):
@@ -205,43 +207,19 @@ def test_each_beats_the_base_rate_of_what_it_votes_on_simulated_clicks(rankers):
         assert row["accuracy"] > base, row
 
 
-SESSIONS = pl.DataFrame(
-    {
-        # Session 1 asks a, then b at once, then stops; session 2 asks a, and b much later.
-        "session": [1, 1, 1, 1, 2, 2],
-        "query": ["a", "a", "b", "b", "a", "b"],
-        "item": ["x", "y", "x", "z", "x", "z"],
-        "position": [1, 2, 1, 2, 1, 2],
-        "clicked": [1, 0, 0, 1, 1, 1],
-        "timestamp": [0.0, 0.0, 60.0, 60.0, 0.0, 9000.0],
-    }
-)
-
-
-@pytest.mark.parametrize("as_time", [False, True], ids=["seconds", "date-time"])
-def test_a_click_is_followed_by_another_query_or_ends_the_session(as_time):
-    frame = SESSIONS
-    if as_time:
-        frame = frame.with_columns(pl.from_epoch(pl.col("timestamp").cast(int), time_unit="s"))
-    out = session_evidence(lk.read_log(frame))
-    assert out.rows() == [
-        ("a", "x", 1, 0),  # twice clicked; in session 2 the next query came too late to be one need
-        ("a", "y", 0, 0),
-        ("b", "x", 0, 0),
-        ("b", "z", 0, 2),
-    ]
-
-
-@pytest.mark.parametrize("engine", ["polars", "polars_lazy", "pandas", "pyarrow", "duckdb"])
-def test_session_evidence_is_of_the_logs_engine_and_order_does_not_matter(in_engine, engine):
-    shuffled = in_engine(SESSIONS.sample(fraction=1.0, shuffle=True, seed=3), engine)
-    out = session_evidence(lk.read_log(shuffled))
-    table = nw.from_native(out).with_columns(clicks=nw.lit(2))
-    assert table["clicks_then_reformulated"].to_list() == [1, 0, 0, 0]
-    lf = templates.ended_the_search(clicks=1, share=1)
-    assert lk.apply([lf], table.to_native()).matrix[:, 0].tolist() == [-1, -1, -1, 1]
-
-
-def test_session_evidence_says_what_the_log_lacks():
-    with pytest.raises(LogError, match="no 'session'"):
-        session_evidence(lk.read_log(SESSIONS.rename({"session": "page"})))
+def test_those_that_read_evidence_on_request_vote_on_a_log_with_sessions():
+    # Four sessions ask "a", find nothing and ask "b"; a fifth finds "y" at once.
+    again = [("a", "x", 1, 0, 0.0), ("b", "z", 1, 1, 60.0)]
+    found = [("a", "x", 1, 0, 0.0), ("a", "y", 2, 1, 0.0)]
+    rows = [(s, *row) for s in range(8) for row in (again if s < 4 else found)]
+    names = ["session", "query", "item", "position", "clicked", "timestamp"]
+    log = lk.read_log(pl.DataFrame(rows, schema=names, orient="row"))
+    curve = lk.PositionBias(method="given", curve={1: 1.0, 2: 0.5}).fit(log)
+    columns = ["impressions", "clicks", "reformulated", "last_clicks", "first_seen"]
+    examples = lk.evidence(log, curve, columns=columns).collect().sort("query", "item")
+    lfs = [templates.reformulation(), templates.last_click(), templates.freshness(new_since=30.0)]
+    votes = lk.apply(lfs, examples).matrix
+    assert examples.select("query", "item").rows() == [("a", "x"), ("a", "y"), ("b", "z")]
+    assert votes[:, 0].tolist() == [0, -1, -1]
+    assert votes[:, 1].tolist() == [-1, 1, 1]
+    assert votes[:, 2].tolist() == [-1, -1, 1]

@@ -12,7 +12,8 @@ the rule should hold and from where that is known::
     long_dwell            stayed and read
     bounce                clicked and left at once
     conversion            bought
-    reformulation         asked again after it, or ended the search with it
+    last_click            the search of the page ended with it
+    reformulation         asked again in other words after seeing it
     popularity            liked everywhere; chosen by several people
     freshness             new, or no longer shown
 
@@ -24,10 +25,11 @@ from labelkit.lfs.templates.click_rate import click_rate
 from labelkit.lfs.templates.conversion import conversion
 from labelkit.lfs.templates.examined_but_skipped import examined_but_skipped
 from labelkit.lfs.templates.freshness import freshness
+from labelkit.lfs.templates.last_click import last_click
 from labelkit.lfs.templates.long_dwell import long_dwell
 from labelkit.lfs.templates.passed_over import passed_over
 from labelkit.lfs.templates.popularity import popularity, several_people
-from labelkit.lfs.templates.reformulation import ended_the_search, reformulation
+from labelkit.lfs.templates.reformulation import reformulation
 from labelkit.lfs.templates.template import Template, template
 
 __all__ = [
@@ -35,9 +37,9 @@ __all__ = [
     "bounce",
     "click_rate",
     "conversion",
-    "ended_the_search",
     "examined_but_skipped",
     "freshness",
+    "last_click",
     "long_dwell",
     "passed_over",
     "popularity",

@@ -12,8 +12,8 @@ from labelkit.lfs.templates.template import template
 
 @template()
 def freshness(
-    new_since: date | datetime | None = None,
-    gone_before: date | datetime | None = None,
+    new_since: date | datetime | float | None = None,
+    gone_before: date | datetime | float | None = None,
     *,
     born: str = "first_seen",
     seen: str = "last_seen",
@@ -25,9 +25,10 @@ def freshness(
 
     Votes for items first seen at or after ``new_since`` and against those last seen before
     ``gone_before``; give one or both, as moments of the log and not of today: a rule that looks
-    at the clock votes otherwise tomorrow. ``born`` may be a column of your item table, such as its
-    date of publication. Dong et al. 2010, "Towards recency ranking in web search", WSDM; for
-    queries without a temporal side it is noise (Li & Croft 2003, "Time-based language models").
+    at the clock votes otherwise tomorrow. Where the log counts seconds, so do they. ``born`` may
+    be a column of your item table, such as its date of publication. Dong et al. 2010, "Towards
+    recency ranking in web search", WSDM; for queries without a temporal side it is noise (Li &
+    Croft 2003, "Time-based language models").
     """
     sides = []
     if new_since is not None:
