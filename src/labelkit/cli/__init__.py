@@ -9,6 +9,7 @@ In the order in which data meets them:
 - ``app``       the application, and what ``labelkit --help`` shows
 - ``options``   options that every command has
 - ``commands``  init, label, lfs, validate, report, demo
+- ``suggest``   lfs suggest
 - ``bias``      bias
 - ``export``    export
 - ``rounds``    round plan, push, pull, status, close
@@ -20,10 +21,10 @@ In the order in which data meets them:
 from __future__ import annotations
 
 from labelkit.cli import commands, rounds  # isort: skip — the order of --help
-from labelkit.cli import bias, export  # isort: skip
+from labelkit.cli import bias, export, suggest  # isort: skip
 from labelkit.cli.app import app
 
-__all__ = ["app", "bias", "commands", "export", "main", "rounds"]
+__all__ = ["app", "bias", "commands", "export", "main", "rounds", "suggest"]
 
 
 def main() -> None:

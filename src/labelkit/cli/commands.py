@@ -122,8 +122,13 @@ def label(
         out.next(here("report", project), "shows everything on one page.")
 
 
-@app.command()
+functions = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
+app.add_typer(functions, name="lfs")
+
+
+@functions.callback()
 def lfs(
+    context: typer.Context,
     run: RunId = None,
     project: ProjectDir = Path("."),
     quiet: Quiet = False,
@@ -139,6 +144,9 @@ def lfs(
 
     Next: edit labeling_functions/, then `labelkit label`
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
+        return
     with Output(quiet, as_json, debug) as out:
         from labelkit.project import Project
 
@@ -248,6 +256,16 @@ def demo(
         out.say(result.headline)
         out.say(f"\nReport: {path.resolve()}")
         out.next('labelkit init my-project --log "my-logs/*.parquet"', "does it with your own log.")
+
+
+def _refuse_options_before(context: typer.Context) -> None:
+    """Options of a group do not reach its commands: better said than silently ignored."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(
+                f"options stand after the command: labelkit lfs {context.invoked_subcommand} …"
+            )
 
 
 def _pair(text: str) -> tuple[str, str]:

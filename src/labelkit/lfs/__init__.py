@@ -25,6 +25,8 @@ In the order in which an LF meets its data::
     analysis     analyze      gold                   labels beside votes
     overlap      text as evidence
     snorkel/     Snorkel's names for all this, for code that was written for it
+    templates    ready functions for interaction logs, with thresholds to choose
+    suggest      thresholds, and functions, that labels suggest
 """
 
 from labelkit.lfs.analysis import LFCounts, against_gold, analyze, wilson

@@ -15,6 +15,7 @@ In the order in which data meets them:
 - ``biasing``   how far the propensities are to be believed, as tables and findings
 - ``examining`` the same for a project and its run
 - ``training``  labels with weights and group ids, as a file to train on
+- ``suggesting`` rules that labels suggest, and the file in which they are kept
 - ``gold``      fitted on gold, and yet measured on it honestly
 - ``measuring`` what a run's labels are worth, also on gold that they learned from
 - ``provenance`` where a run comes from: hashes, functions, settings without secrets
