@@ -35,7 +35,7 @@ def load_estimator(path: Path | str, *, sha256: str) -> object:
             f"{file} is not the model that was meant: its SHA-256 is {found}, not {sha256}. "
             "Loading it runs code that it holds; if you trust it, write that hash."
         )
-    import joblib  # type: ignore[import-untyped]
+    import joblib
 
     try:
         return joblib.load(file)

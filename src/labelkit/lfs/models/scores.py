@@ -212,7 +212,7 @@ def _version_of(model: Any) -> str:
             "A callable does not tell when it changes: name what it is with version='…', and "
             "change that name whenever its answers may."
         )
-    import joblib  # type: ignore[import-untyped]
+    import joblib
 
     try:
         return f"{type(model).__name__} {joblib.hash(model)[:16]}"
