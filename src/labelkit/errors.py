@@ -6,6 +6,8 @@
     ├── LogError            the interaction log breaks its contract
     ├── NotIdentifiable     the log cannot carry the estimate that was asked for
     ├── LFError             a labeling function cannot run, or votes outside the label set
+    │   ├── EndpointError   a model's endpoint refused a call, or never answered
+    │   └── CostCapReached  asking on would cost more than was allowed
     ├── LabelModelError     votes that no label model can be fitted to
     ├── NotFittedError      an estimator was used before ``fit``
     ├── SelectionError      a batch that cannot be drawn
@@ -38,6 +40,14 @@ class NotIdentifiable(LabelkitError):
 
 class LFError(LabelkitError):
     """A labeling function cannot run, or votes outside the label set."""
+
+
+class EndpointError(LFError):
+    """A model's endpoint refused a call, or never answered."""
+
+
+class CostCapReached(LFError):
+    """Asking on would cost more than was allowed; what was answered is kept."""
 
 
 class LabelModelError(LabelkitError):

@@ -248,3 +248,31 @@ def test_the_installed_command_keeps_stdout_for_results(small_project):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["counts"]["n_impressions"] == 30_000
+
+
+def test_suggestions_are_shown_and_kept_when_a_person_says_so(run, small_project):
+    small_project.replace("n = 40", "n = 200")
+    assert run("label").exit_code == 0
+    unasked = json.loads(run("lfs", "suggest", "--json").stdout)
+    assert "ask people" in unasked["summary"]
+    run("round", "plan", "--strategy", "random", "--audit-share", "0.5")
+    run("round", "push")
+    small_project.answer("round-1")
+    assert run("round", "pull").exit_code == 0
+
+    shown = run("lfs", "suggest", "-n", "4")
+    assert shown.exit_code == 0
+    assert "rules were judged" in shown.stdout
+    assert not (small_project.path / "labeling_functions" / "suggested.py").exists()
+
+    misplaced = CliRunner().invoke(app, ["lfs", "--project", str(small_project.path), "suggest"])
+    assert misplaced.exit_code == 2, "it would look for a project here"
+    beyond = run("lfs", "suggest", "-n", "4", "--accept", "9")
+    assert beyond.exit_code == 2
+    kept = json.loads(run("lfs", "suggest", "-n", "4", "--accept", "1", "--json").stdout)
+    assert kept["accepted"] == [kept["suggestions"][0]["lf"]]
+    text = (small_project.path / "labeling_functions" / "suggested.py").read_text(encoding="utf-8")
+    assert f"def {kept['accepted'][0]}():" in text
+    assert run("label").exit_code == 0
+    analysis = json.loads(run("lfs", "--json").stdout)["lfs"]
+    assert kept["accepted"][0] in {row["lf"] for row in analysis}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 
-ENGINES = ["polars", "polars_lazy", "pandas", "pandas_arrow", "pyarrow", "duckdb"]
+from labelkit import apply, vote
+from labelkit.lfs import LabelingFunction
+
+ENGINES = ["polars", "polars_lazy", "pandas", "pandas_arrow", "pyarrow", "duckdb", "pyspark"]
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +24,9 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture(scope="session")
-def in_engine(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame, str], Any]:
+def in_engine(
+    connection: duckdb.DuckDBPyConnection, request: pytest.FixtureRequest
+) -> Callable[[pl.DataFrame, str], Any]:
     """A Polars frame as a frame of the engine named."""
 
     def build(frame: pl.DataFrame, engine: str) -> Any:
@@ -33,9 +40,32 @@ def in_engine(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame, 
             return frame.to_arrow()
         if engine == "duckdb":
             return connection.from_arrow(frame.to_arrow())
+        if engine == "pyspark":
+            # Started when the first test asks for it: it takes some seconds.
+            spark = request.getfixturevalue("spark")
+            # Spark has no unsigned numbers, and knows no string views.
+            signed = frame.with_columns(cs.unsigned_integer().cast(pl.Int64))
+            return spark.createDataFrame(signed.to_arrow(compat_level=pl.CompatLevel.oldest()))
         return frame
 
     return build
+
+
+@pytest.fixture(scope="session")
+def votes_of() -> Callable[..., list[list[int]]]:
+    """What conditions say of examples by their ``item``: 1 holds, 0 fails, -1 unknown."""
+
+    def ask(conditions: Sequence[Any], native: Any) -> list[list[int]]:
+        lfs = [
+            LabelingFunction(f"lf{j}", vote(1, where=condition) | vote(0, where=~condition))
+            for j, condition in enumerate(conditions)
+        ]
+        votes = apply(lfs, native, keys=("item",))
+        order = np.argsort(votes.key_frame["item"].to_numpy())
+        rows: list[list[int]] = votes.matrix[order].tolist()
+        return rows
+
+    return ask
 
 
 @pytest.fixture(params=ENGINES)

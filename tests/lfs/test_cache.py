@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from labelkit import col, labeling_function, vote
-from labelkit.lfs import as_lf, load_lfs
+from labelkit.lfs import BatchFunction, as_lf, load_lfs
 from labelkit.lfs.applier import apply
 from labelkit.lfs.cache import VoteCache, apply_cached
 from labelkit.lfs.fingerprint import fingerprint
@@ -347,3 +347,41 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, stable):
     votes, found = apply_cached(counting(calls), EXAMPLES, VoteCache(tmp_path / "file"))
     assert found == ()
     assert len(votes) == len(EXAMPLES)
+
+
+def test_a_batch_function_is_known_by_its_version_and_the_columns_that_it_reads(tmp_path):
+    asked: list[int] = []
+
+    def make(version: str, final: bool = True) -> BatchFunction:
+        def votes(batch: pl.DataFrame) -> np.ndarray:
+            asked.append(len(batch))
+            return np.where((batch["x"].fill_nan(None) > 1).fill_null(False), 1, -1).astype(np.int8)
+
+        return BatchFunction(
+            name="model",
+            columns=frozenset({"x"}),
+            labels=frozenset({1}),
+            vote=votes,
+            rule="1 where a model says so",
+            version=version,
+            is_final=lambda: final,
+        )
+
+    cache = VoteCache(tmp_path)
+    plain = apply([make("1")], EXAMPLES)
+    for lf, examples, expected in [
+        (make("1"), EXAMPLES, ()),
+        (make("1"), EXAMPLES, ("model",)),
+        (make("1"), EXAMPLES.with_columns(title=pl.lit("other")), ("model",)),
+        (make("2"), EXAMPLES, ()),
+        (make("1"), EXAMPLES.with_columns(x=pl.col("x") + 1), ()),
+        # Abstentions because of an outage are not what the model has to say.
+        (make("3", final=False), EXAMPLES, ()),
+        (make("3"), EXAMPLES, ()),
+    ]:
+        asked.clear()
+        votes, found = apply_cached([lf], examples, cache)
+        assert found == expected
+        assert sum(asked) == (0 if expected else len(examples))
+        if examples is EXAMPLES:
+            assert votes.to_native().equals(plain.to_native())

@@ -7,9 +7,10 @@ import math
 import operator
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from labelkit import ABSTAIN, apply, col, labeling_function, vote
@@ -25,7 +26,8 @@ TEXTS = st.one_of(
     st.none(), st.sampled_from(["", " ", "a", "ab", "b\n", "Ünïcode", "日本", "%_.*"])
 )
 FLAGS = st.one_of(st.none(), st.booleans())
-ROWS = st.lists(st.tuples(FLOATS, FLOATS, INTEGERS, INTEGERS, TEXTS, FLAGS), max_size=12)
+ROW = st.tuples(FLOATS, FLOATS, INTEGERS, INTEGERS, TEXTS, FLAGS)
+ROWS = st.lists(ROW, max_size=12)
 SCHEMA = {
     "x": pl.Float64,
     "y": pl.Float64,
@@ -310,3 +312,36 @@ def test_the_first_that_does_not_abstain_wins_whatever_the_brackets(rows, ballot
     first, second = votes(a), votes(b)
     assert votes(a | b) == [y if x == ABSTAIN else x for x, y in zip(first, second, strict=True)]
     assert votes(a | a) == first
+
+
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.generate],  # an example takes seconds: shrinking it would take the day
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ],
+)  # fmt: skip
+@given(
+    rows=st.lists(ROW, min_size=30, max_size=40),
+    ballots=st.lists(
+        st.lists(st.tuples(st.integers(0, 1), conditions([*LEAVES, *REGEX])), min_size=1),
+        min_size=12,
+        max_size=12,
+    ),
+)
+def test_spark_votes_as_three_valued_logic_says_many_functions_at_once(in_engine, rows, ballots):
+    frame = table(rows)
+    lfs = [
+        lf_of(*[(label, condition) for label, (condition, _) in rules]).named(f"lf_{j}")
+        for j, rules in enumerate(ballots)
+    ]
+    votes = apply(lfs, in_engine(frame, "pyspark"), keys=("item",))
+    assert isinstance(votes.frame, nw.LazyFrame)
+    order = np.argsort(votes.key_frame["item"].to_numpy())
+    got = votes.matrix[order]
+    for j, rules in enumerate(ballots):
+        truths = [(label, truth) for label, (_, truth) in rules]
+        assert got[:, j].tolist() == expected(truths, frame.to_dicts()), str(lfs[j])
+    assert np.array_equal(got, apply(lfs, frame, keys=("item",)).matrix)

@@ -13,6 +13,7 @@ ENGINES: dict[str, Constructor] = {
     "polars": lambda frame: frame,
     "polars lazy": lambda frame: frame.lazy(),
     "pandas": lambda frame: frame.to_pandas(),
+    "pandas with Arrow columns": lambda frame: frame.to_pandas(use_pyarrow_extension_array=True),
     "pyarrow": lambda frame: frame.to_arrow(),
     "duckdb": lambda frame: duckdb.from_arrow(frame.to_arrow()),
 }

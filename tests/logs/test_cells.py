@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import labelkit as lk
 from labelkit.engine import lazy
-from labelkit.logs.cells import CELL, PackedCell, sum_cells
+from labelkit.logs.cells import CELL, PackedKey, sum_cells
 from labelkit.logs.checks import first_look
 
 ids = st.integers(-(2**40), 2**40) | st.integers(-3, 3)
@@ -32,7 +32,7 @@ def as_log(values: list[tuple[int, int, int, int]]) -> pl.DataFrame:
 def test_packed_cells_are_the_cells(values: list[tuple[int, int, int, int]]) -> None:
     frame = lazy(as_log(values))
     ranges = first_look(frame, (*CELL, "clicked"), None).ranges
-    assert PackedCell.of(ranges) is not None
+    assert PackedKey.of(CELL, ranges) is not None
     packed = sum_cells(frame, (*CELL, "clicked"), ranges).to_polars()
     assert packed.equals(sum_cells(frame, (*CELL, "clicked")).to_polars())
     assert packed["impressions"].sum() == len(values)
@@ -59,6 +59,6 @@ def test_packed_cells_keep_the_types_of_the_ids(engine: Any) -> None:
 def test_ids_that_do_not_fit_into_one_number_are_grouped_one_by_one(ids: pl.Series) -> None:
     frame = pl.DataFrame({"query": ids, "item": ids, "position": [1, 2], "clicked": [1, 0]})
     look = first_look(lazy(frame), tuple(frame.columns), None)
-    assert PackedCell.of(look.ranges) is None
+    assert PackedKey.of(CELL, look.ranges) is None
     cells = lk.read_log(frame).cells.to_polars()
     assert cells.select("query", "item").equals(frame.select("query", "item").sort("query"))

@@ -11,6 +11,7 @@ In the order in which data meets them:
 - ``commands``  init, label, lfs, validate, report, demo
 - ``functions`` lfs agreement, redundancy, value, errors, drift, diff
 - ``watch``     lfs --watch
+- ``suggest``   lfs suggest
 - ``bias``      bias
 - ``export``    export
 - ``rounds``    round plan, push, pull, status, close
@@ -22,10 +23,10 @@ In the order in which data meets them:
 from __future__ import annotations
 
 from labelkit.cli import commands, rounds  # isort: skip — the order of --help
-from labelkit.cli import bias, export, functions  # isort: skip
+from labelkit.cli import bias, export, functions, suggest  # isort: skip
 from labelkit.cli.app import app
 
-__all__ = ["app", "bias", "commands", "export", "functions", "main", "rounds"]
+__all__ = ["app", "bias", "commands", "export", "functions", "main", "rounds", "suggest"]
 
 
 def main() -> None:

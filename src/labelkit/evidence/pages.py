@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from labelkit.engine import lazy, to_polars_lazy
-from labelkit.evidence.people import join_counts
+from labelkit.evidence.people import group_examples, join_counts
 from labelkit.logs import InteractionLog
 from labelkit.logs.schema import page_columns
 
@@ -27,7 +27,7 @@ def add_skips(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any
         skipped = _skips_by_order(to_polars_lazy(log.frame), by)
     else:
         skipped = _skips_by_join(log.frame, by)
-    counted = skipped.group_by("query", "item").agg(nw.len().alias("skips"))
+    counted = group_examples(skipped.select(*log.keys), log, nw.len().alias("skips"))
     return join_counts(table, counted, log, ["skips"])
 
 
@@ -57,8 +57,9 @@ def _skips_by_join(frame: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]
 
 def add_last_clicks(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any]:
     """``last_clicks``: how often it was the last click of its page."""
-    last = last_clicks(log).group_by("query", "item").agg(nw.len().alias("last_clicks"))
-    return join_counts(table, last, log, ["last_clicks"])
+    last = last_clicks(log).select(*log.keys)
+    counted = group_examples(last, log, nw.len().alias("last_clicks"))
+    return join_counts(table, counted, log, ["last_clicks"])
 
 
 def last_clicks(log: InteractionLog) -> nw.LazyFrame[Any]:

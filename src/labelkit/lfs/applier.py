@@ -12,8 +12,12 @@ import narwhals as nw
 from labelkit.engine import Frame, NativeFrame, lazy, to_polars_lazy
 from labelkit.errors import LabelkitWarning, LFError
 from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction, as_lf, missing_columns
+from labelkit.lfs.keys import check_keys
 from labelkit.lfs.kinds import Schema
-from labelkit.lfs.rows import OnError, Progress, run_row_functions
+from labelkit.lfs.rows import OnError
+from labelkit.lfs.running import BATCH, Progress, run_python_functions
+from labelkit.lfs.spark import can_stay, is_spark, vote_on_spark
+from labelkit.lfs.stages import asks_polars, prepare
 from labelkit.lfs.votes import LFFailure, Votes
 
 if TYPE_CHECKING:
@@ -31,11 +35,14 @@ def apply(
     on_missing: OnMissing = "error",
     on_error: OnError = "raise",
     progress: Progress | None = None,
+    n_jobs: int = 1,
+    batch_size: int = BATCH,
 ) -> Votes:
     """What labeling functions say about examples.
 
     All functions are checked against the columns before any row is read. Then one query reads the
-    keys and makes one int8 column per function.
+    keys and makes one int8 column per function. On Spark that query stays lazy, and so do the
+    votes; functions of a row run on its executors.
 
     Parameters
     ----------
@@ -46,9 +53,11 @@ def apply(
     cardinality : number of classes k ≥ 2; labels are 0 … k-1
     on_missing : an LF that reads a column which the examples lack is an ``"error"``, or is left
         out (``"skip"``) with a `LabelkitWarning` that names it
-    on_error : a row function that raises stops (``"raise"``), or abstains there and is counted in
-        ``votes.errors`` (``"abstain"``)
-    progress : called with (rows done, rows in all) while row functions run
+    on_error : a row or batch function that raises stops (``"raise"``), or abstains there and is
+        counted in ``votes.errors`` (``"abstain"``)
+    progress : called with (rows done, rows in all) while row and batch functions run
+    n_jobs : processes for row functions, -1 for one per core; votes do not depend on it
+    batch_size : rows that a row or batch function is given at a time, at most
 
     Raises
     ------
@@ -75,20 +84,37 @@ def apply(
     frame = _voting_frame(given, functions, keys)
     check_types(functions, frame.collect_schema(), cardinality=cardinality)
     failures: tuple[LFFailure, ...] = ()
-    if any(isinstance(lf, RowFunction) for lf in functions):
-        votes, failures = _with_row_functions(
-            functions, frame, keys, cardinality, on_error, progress
+    votes: Frame
+    if isinstance(frame, nw.LazyFrame) and is_spark(frame):
+        votes, failures = vote_on_spark(
+            functions, frame, keys=keys, cardinality=cardinality, on_error=on_error
         )
+    elif any(not isinstance(lf, LabelingFunction) for lf in functions):
+        table, failures = _with_python(
+            functions,
+            frame,
+            keys,
+            cardinality=cardinality,
+            on_error=on_error,
+            progress=progress,
+            n_jobs=n_jobs,
+            batch_size=batch_size,
+        )
+        votes = nw.from_native(table)
     else:
-        votes = _collect(_query(functions, frame, keys))
-    _check_keys(votes, keys)
+        votes = nw.from_native(_collect(_query(functions, frame, keys)))
+    if isinstance(votes, nw.DataFrame):
+        check_keys(votes, keys)
     names = tuple(lf.name for lf in functions)
     kind = given.head(0).to_native()  # tells the user's engine, and keeps no row alive
-    return Votes(nw.from_native(votes), tuple(keys), names, cardinality, kind, failures)
+    return Votes(votes, tuple(keys), names, cardinality, kind, failures)
 
 
 def vote_exprs(lfs: Sequence[LabelingFunction], schema: Schema) -> list[nw.Expr]:
-    """The votes as int8 engine expressions, to be part of a longer lazy query."""
+    """The votes as int8 engine expressions, to be part of a longer lazy query.
+
+    Functions that read windows, words or tables need their columns first: see `prepare`.
+    """
     return [lf.to_expr(schema) for lf in lfs]
 
 
@@ -128,7 +154,7 @@ def kept_lfs(
     lacking = {
         lf.name: missing
         for lf in functions
-        if isinstance(lf, LabelingFunction) and (missing := lf.missing_from(schema))
+        if not isinstance(lf, RowFunction) and (missing := lf.missing_from(schema))
     }
     if not lacking:
         return functions
@@ -148,7 +174,7 @@ def check_types(lfs: Sequence[AnyLF], schema: Schema, *, cardinality: int) -> No
     if not 2 <= cardinality <= 127:
         raise LFError(f"cardinality is the number of classes, 2 to 127; got {cardinality}.")
     for lf in lfs:
-        if isinstance(lf, LabelingFunction):
+        if not isinstance(lf, RowFunction):
             lf.check(schema)
             outside = sorted(label for label in lf.labels if label >= cardinality)
             if outside:
@@ -163,18 +189,20 @@ def _voting_frame(frame: Frame, lfs: Sequence[AnyLF], keys: Sequence[str]) -> Fr
 
     A lazy query stays in its engine. Eager frames go to Polars, which takes over the columns that
     are read (without a copy for numbers) and knows the types that pandas calls "object". So do
-    regular expressions, whose dialect would depend on the engine, and row functions, which may
-    read every column.
+    regular expressions, whose dialect would depend on the engine, and what runs in Python. Spark
+    does without, where it can: what needs Polars goes to its executors.
     """
     engine_lfs = [lf for lf in lfs if isinstance(lf, LabelingFunction)]
-    by_row = len(engine_lfs) < len(lfs)
-    stays = frame.implementation.is_polars() or (
-        isinstance(frame, nw.LazyFrame) and not any(lf.uses_regex for lf in engine_lfs)
-    )
-    if not by_row:
-        read = frozenset().union(*(lf.columns for lf in engine_lfs)) - set(keys)
+    if not any(isinstance(lf, RowFunction) for lf in lfs):  # which may read every column
+        columns = (lf.columns for lf in lfs if not isinstance(lf, RowFunction))
+        read = frozenset().union(*columns) - set(keys)
         frame = frame.select([*keys, *sorted(read)])
-    if stays:
+    if isinstance(frame, nw.LazyFrame) and is_spark(frame):
+        stays = can_stay(lfs, frame)
+    else:
+        ballots = [lf.ballot for lf in engine_lfs]
+        stays = isinstance(frame, nw.LazyFrame) and not asks_polars(ballots, frame)
+    if stays or frame.implementation.is_polars():
         return lazy(frame)
     try:
         table = to_polars_lazy(frame)
@@ -213,53 +241,43 @@ def _can_ask(lf: LabelingFunction, schema: Schema) -> bool:
 
 def _query(lfs: Sequence[AnyLF], frame: Frame, keys: Sequence[str]) -> Frame:
     engine_lfs = [lf for lf in lfs if isinstance(lf, LabelingFunction)]
-    return lazy(frame).select(*keys, *vote_exprs(engine_lfs, frame.collect_schema()))
+    ready = prepare(lazy(frame), [lf.ballot for lf in engine_lfs])
+    return ready.select(*keys, *vote_exprs(engine_lfs, ready.collect_schema()))
 
 
 def _collect(query: Frame) -> pl.DataFrame:
     return to_polars_lazy(query).collect(engine="streaming")
 
 
-def _with_row_functions(
+def _with_python(
     functions: list[AnyLF],
     frame: Frame,
     keys: Sequence[str],
+    *,
     cardinality: int,
     on_error: OnError,
     progress: Progress | None,
+    n_jobs: int,
+    batch_size: int,
 ) -> tuple[pl.DataFrame, tuple[LFFailure, ...]]:
-    """Votes when functions run row by row: all columns are collected, since any may be read."""
+    """Votes when functions need Python: the columns that may be read are collected."""
     import polars as pl
 
     examples = _collect(frame)
-    row_lfs = [lf for lf in functions if isinstance(lf, RowFunction)]
-    arrays, failures = run_row_functions(
-        row_lfs,
+    python_lfs = [lf for lf in functions if not isinstance(lf, LabelingFunction)]
+    arrays, failures = run_python_functions(
+        python_lfs,
         examples,
         keys=keys,
         cardinality=cardinality,
         on_error=on_error,
         progress=progress,
+        n_jobs=n_jobs,
+        batch_size=batch_size,
     )
-    by_row = {lf.name: pl.Series(lf.name, a) for lf, a in zip(row_lfs, arrays, strict=True)}
-    if len(row_lfs) < len(functions):
+    made = {lf.name: pl.Series(lf.name, a) for lf, a in zip(python_lfs, arrays, strict=True)}
+    if len(python_lfs) < len(functions):
         by_engine = _collect(_query(functions, nw.from_native(examples), keys))
-        by_row |= {lf.name: by_engine[lf.name] for lf in functions if lf.name not in by_row}
-    columns = [by_row[lf.name] for lf in functions]
+        made |= {lf.name: by_engine[lf.name] for lf in functions if lf.name not in made}
+    columns = [made[lf.name] for lf in functions]
     return pl.DataFrame([*(examples[key] for key in keys), *columns]), failures
-
-
-def _check_keys(votes: pl.DataFrame, keys: Sequence[str]) -> None:
-    """Every example once: a join that multiplied rows would multiply its weight everywhere."""
-    import polars as pl
-
-    if not keys or votes.select(keys).hash_rows().n_unique() == len(votes):
-        return
-    repeated = votes.group_by(keys).agg(pl.len().alias("n")).filter(pl.col("n") > 1).sort(keys)
-    if len(repeated):
-        first = repeated.row(0, named=True)
-        example = ", ".join(f"{key} {first[key]!r}" for key in keys)
-        raise LFError(
-            f"{len(repeated):,} examples stand more than once (first: {example}, {first['n']} "
-            f"rows). An example is identified by {tuple(keys)}: did a join multiply rows?"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import narwhals as nw
@@ -10,6 +11,7 @@ from labelkit.errors import LFError
 from labelkit.lfs.kinds import Schema
 from labelkit.lfs.logic import Condition, as_condition
 from labelkit.lfs.patterns import ABSTAIN
+from labelkit.lfs.stages import staged
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,47 @@ class Ballot:
             return NotImplemented
         return Ballot(self.rules + other.rules)
 
+    def where(self, condition: Condition | object) -> Ballot:
+        """The same votes, cast only where a condition is known to hold as well."""
+        more = as_condition(condition)
+        return Ballot(
+            tuple(
+                Rule(rule.label, more if rule.where is None else rule.where & more)
+                for rule in self.rules
+            )
+        )
+
+    def __and__(self, condition: object) -> Ballot:
+        return self.where(condition)
+
+    __rand__ = __and__
+
+    def relabel(self, labels: Mapping[int, int]) -> Ballot:
+        """The same conditions with other labels: each label that it votes must have its new one.
+
+        Raises
+        ------
+        LFError
+            A label has no new one, or the new one is none.
+        """
+        without = sorted(self.labels - set(labels))
+        if without:
+            raise LFError(f"relabel has no new label for {', '.join(map(str, without))}.")
+        new = {label: as_label(labels[label]) for label in self.labels}
+        return Ballot(tuple(Rule(new[rule.label], rule.where) for rule in self.rules))
+
+    def __invert__(self) -> Ballot:
+        """The opposite of a vote between two classes: 0 becomes 1, and 1 becomes 0.
+
+        Where it abstains, so does its opposite.
+        """
+        if not self.labels <= {0, 1}:
+            raise LFError(
+                f"~ swaps the labels 0 and 1, and this votes {sorted(self.labels)}: say what "
+                "becomes of each with .relabel({0: …, 1: …})."
+            )
+        return self.relabel({0: 1, 1: 0})
+
     @property
     def columns(self) -> frozenset[str]:
         """Names of the columns that the rules read."""
@@ -62,6 +105,17 @@ class Ballot:
 
     def to_expr(self, schema: Schema) -> nw.Expr:
         """The vote as an int8 engine expression, ABSTAIN = -1."""
+        unmade = [
+            node.column
+            for level in staged([self], schema)
+            for node in level
+            if node.column not in schema
+        ]
+        if unmade:
+            raise LFError(
+                f"`{self}` reads windows, words or tables, which are made before the votes are: "
+                "hand examples to `prepare` first, or to `apply`."
+            )
         result = nw.lit(ABSTAIN, dtype=nw.Int8)
         for rule in reversed(self.rules):
             label = nw.lit(rule.label, dtype=nw.Int8)
@@ -92,6 +146,11 @@ def vote(label: int, *, where: Condition | object = None) -> Ballot:
     >>> print(vote(1, where=col("dwell_max") >= 30) | vote(0, where=col("dwell_max") < 5))
     1 where dwell_max >= 30, else 0 where dwell_max < 5
     """
+    return Ballot((Rule(as_label(label), None if where is None else as_condition(where)),))
+
+
+def as_label(label: object) -> int:
+    """``label`` as the whole number 0 … 126 that it must be; raises `LFError`."""
     plain = label.item() if hasattr(label, "item") else label
     if isinstance(plain, bool) or not isinstance(plain, int):
         raise LFError(f"A vote is for a whole number 0, 1, …; got {label!r}.")
@@ -99,4 +158,4 @@ def vote(label: int, *, where: Condition | object = None) -> Ballot:
         raise LFError("An LF abstains wherever its condition does not hold: no vote for ABSTAIN.")
     if not 0 <= plain < 127:
         raise LFError(f"A vote is for a whole number from 0 to 126; got {plain}.")
-    return Ballot((Rule(plain, None if where is None else as_condition(where)),))
+    return int(plain)

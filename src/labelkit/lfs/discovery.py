@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from labelkit.errors import LFError
+from labelkit.lfs.batches import BatchFunction
 from labelkit.lfs.function import AnyLF, LabelingFunction, RowFunction, as_lf, is_snorkel_lf
 
 
@@ -150,8 +151,10 @@ def _lfs_of(module: ModuleType, path: Path, base: Path) -> Iterator[AnyLF]:
         for alias in node.names
     }
     for name, thing in vars(module).items():
-        ours = isinstance(thing, LabelingFunction | RowFunction)
+        ours = isinstance(thing, LabelingFunction | RowFunction | BatchFunction)
         if name not in imported and (ours or is_snorkel_lf(thing)):
+            if isinstance(thing, BatchFunction) and not thing.name:
+                thing = thing.named(name)
             lf = as_lf(thing)
             yield replace(lf, where_defined=lf.where_defined.removeprefix(f"{base}{os.sep}"))
 

@@ -11,13 +11,16 @@ from typing import Any, ClassVar, Literal, NoReturn
 
 import narwhals as nw
 
+from labelkit.engine import NativeFrame
 from labelkit.errors import LFError
 from labelkit.lfs.kinds import Constant, Kind, Schema, kind_of_constant, kind_of_dtype
 from labelkit.lfs.logic import Condition, Flag, as_condition, no_truth_value
+from labelkit.lfs.over import OverGroups
 from labelkit.lfs.questions import Compare, Missing, OneOf, Relation, TextIs, TextTest
+from labelkit.lfs.times import OfTimes
+from labelkit.lfs.words import OfText
 
 Operation = Literal["+", "-", "*", "/"]
-Aggregate = Literal["mean", "min", "max"]
 
 _OPERATIONS: dict[Operation, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -44,7 +47,7 @@ def col(name: str) -> Value:
     return Column(name)
 
 
-class Value(ABC):
+class Value(OverGroups, OfText, OfTimes, ABC):
     """One value per example: a column, a constant, or arithmetic on them."""
 
     # NumPy would otherwise turn `np.float64(1) < col("x")` into an array of its own.
@@ -67,6 +70,10 @@ class Value(ABC):
     def may_be_nan(self, schema: Schema) -> bool:
         """Whether a NaN can come out."""
         return self.kind(schema) == Kind.FLOAT
+
+    def asks_polars(self, schema: Schema, implementation: nw.Implementation) -> bool:
+        """Whether only Polars can make it from examples of this engine."""
+        return False
 
     # Comparisons make conditions, so a value can be neither hashed by value nor compared by it.
     def __eq__(self, other: object) -> Condition:  # type: ignore[override]
@@ -163,6 +170,24 @@ class Value(ABC):
             raise LFError(f"is_in on {self} takes values of one kind; got {constants[:5]!r}.")
         return OneOf(self, constants, kind)
 
+    def is_in_table(self, table: NativeFrame, column: str) -> Condition:
+        """One of the values in a column of a table: of any engine, of any size.
+
+        Missing values of the column say nothing; a missing value of the examples is unknown.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from labelkit import col
+        >>> brands = pl.DataFrame({"name": ["acme", "globex"]})
+        >>> print(col("brand").is_in_table(brands, "name"))
+        brand in table column name (2 rows)
+        """
+        from labelkit.lfs.lookups import InTable
+        from labelkit.lfs.tables import Table
+
+        return InTable((self,), Table.read(table, (column,), None))
+
     def is_null(self) -> Condition:
         """Missing: null or NaN."""
         return Missing(self)
@@ -202,18 +227,6 @@ class Value(ABC):
     def length(self) -> Value:
         """Number of characters of a text."""
         return Length(self)
-
-    def mean(self, *, over: str) -> Value:
-        """Mean within the examples that share a value of ``over``, such as a query."""
-        return Within(self, "mean", over)
-
-    def min(self, *, over: str) -> Value:
-        """Smallest value within the examples that share a value of ``over``."""
-        return Within(self, "min", over)
-
-    def max(self, *, over: str) -> Value:
-        """Largest value within the examples that share a value of ``over``."""
-        return Within(self, "max", over)
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,37 +356,6 @@ class Length(Value):
 
     def __str__(self) -> str:
         return f"length({self.part})"
-
-
-@dataclass(frozen=True, eq=False)
-class Within(Value):
-    """An aggregate over the examples that share a value of a column, as of a query."""
-
-    part: Value
-    aggregate: Aggregate
-    over: str
-
-    @property
-    def columns(self) -> frozenset[str]:
-        return self.part.columns | {self.over}
-
-    def kind(self, schema: Schema) -> Kind:
-        kind = self.part.kind(schema)
-        if not kind.is_number:
-            raise LFError(f"`{self}` computes with numbers, but {self.part} is {kind.value}.")
-        return Kind.FLOAT
-
-    def value(self, schema: Schema) -> nw.Expr:
-        part = self.part.value(schema)
-        if self.part.kind(schema) == Kind.INTEGER:
-            part = part.cast(nw.Float64)
-        if self.part.may_be_nan(schema):
-            part = nw.when(~part.is_nan()).then(part)
-        result: nw.Expr = getattr(part, self.aggregate)().over(self.over)
-        return result
-
-    def __str__(self) -> str:
-        return f"{self.aggregate}({self.part}) per {self.over}"
 
 
 def as_value(part: object) -> Value:

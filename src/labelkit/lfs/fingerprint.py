@@ -62,7 +62,7 @@ def fingerprint(lf: AnyLF) -> str | None:
     """
     hashed = hashlib.sha256()
     if isinstance(lf, LabelingFunction):
-        hashed.update(f"rule\0{lf.name}\0{lf.ballot!r}".encode())
+        hashed.update(f"rule\0{lf.name}\0{lf.rule}".encode())
         return hashed.hexdigest()
     if not isinstance(lf, RowFunction):
         # A batch function names its own version: what its votes depend on beside the row.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, TypeAlias, overload
 
 import narwhals as nw
@@ -13,7 +14,9 @@ import narwhals as nw
 from labelkit.errors import LFError
 from labelkit.evidence import COLUMNS as EVIDENCE
 from labelkit.lfs.ballot import Ballot
+from labelkit.lfs.batches import BatchFunction
 from labelkit.lfs.kinds import Schema
+from labelkit.lfs.logic import Condition
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,41 @@ class LabelingFunction:
             source="\n\n".join(filter(None, [self.source, other.source])),
             where_defined=self.where_defined,
         )
+
+    def where(self, condition: Condition | object) -> LabelingFunction:
+        """The same function, voting only where a condition is known to hold as well."""
+        ballot = self.ballot.where(condition)
+        return replace(self, name=f"{self.name}_where", ballot=ballot)
+
+    def __and__(self, condition: object) -> LabelingFunction:
+        if isinstance(condition, LabelingFunction | Ballot):
+            raise LFError(
+                f"{self.at} & another vote: & takes a condition; the first of two votes that does "
+                "not abstain is a | b."
+            )
+        return self.where(condition)
+
+    __rand__ = __and__
+
+    def __invert__(self) -> LabelingFunction:
+        """The opposite function between two classes: it votes 0 for 1 and 1 for 0."""
+        try:
+            ballot = ~self.ballot
+        except LFError as error:
+            raise LFError(f"{self.at}: {error}") from None
+        return replace(self, name=f"not_{self.name}", ballot=ballot)
+
+    def relabel(self, labels: Mapping[int, int]) -> LabelingFunction:
+        """The same function with other labels, as for a set of classes that is told apart finer."""
+        try:
+            return replace(self, ballot=self.ballot.relabel(labels))
+        except LFError as error:
+            raise LFError(f"{self.at}: {error}") from None
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the votes might: a digest of the rules and of the tables they read."""
+        return blake2b(repr(self.ballot).encode(), digest_size=16).hexdigest()
 
     def named(self, name: str) -> LabelingFunction:
         """The same function under another name."""
@@ -141,11 +179,15 @@ class RowFunction:
         return self.function(x)
 
 
-AnyLF: TypeAlias = LabelingFunction | RowFunction
+_SNORKEL = ("snorkel.", "labelkit.lfs.snorkel.")  # told without importing either
+
+AnyLF: TypeAlias = LabelingFunction | RowFunction | BatchFunction
 
 
 @overload
 def labeling_function(function: Callable[[], Ballot | LabelingFunction], /) -> LabelingFunction: ...
+@overload
+def labeling_function(function: Callable[[], BatchFunction], /) -> BatchFunction: ...
 @overload
 def labeling_function(function: Callable[[Any], int], /) -> RowFunction: ...
 @overload
@@ -156,7 +198,8 @@ def labeling_function(
     """Make a labeling function: ``@labeling_function`` or ``@labeling_function(name="…")``.
 
     A function without arguments returns a `vote` (or a composition ``a | b``: the first that does
-    not abstain) and runs in the engine. A function of one row, ``f(x) -> int``, runs row by row.
+    not abstain) and runs in the engine, or a model's vote, which runs in batches. A function of
+    one row, ``f(x) -> int``, runs row by row.
     Its docstring says why it should hold.
 
     Examples
@@ -187,8 +230,12 @@ def as_lf(thing: object) -> AnyLF:
     LFError
         It is neither.
     """
-    if isinstance(thing, LabelingFunction | RowFunction):
+    if isinstance(thing, LabelingFunction | RowFunction) or (
+        isinstance(thing, BatchFunction) and thing.name
+    ):
         return thing
+    if isinstance(thing, BatchFunction):
+        raise LFError(f"`{thing.rule}` has no name: put it under @labeling_function.")
     if isinstance(thing, Ballot):
         raise LFError(f"`{thing}` is a vote without a name: put it under @labeling_function.")
     if is_snorkel_lf(thing):
@@ -200,9 +247,9 @@ def as_lf(thing: object) -> AnyLF:
 
 
 def is_snorkel_lf(thing: object) -> bool:
-    """Whether it is one of Snorkel's LabelingFunction objects, told without importing Snorkel."""
+    """Whether it is a LabelingFunction of Snorkel's, or of our module that stands in for it."""
     return any(
-        base.__module__.startswith("snorkel.") and base.__name__ == "LabelingFunction"
+        base.__module__.startswith(_SNORKEL) and base.__name__ == "LabelingFunction"
         for base in type(thing).__mro__
     )
 
@@ -228,6 +275,14 @@ def _make(function: Callable[..., Any], name: str | None) -> AnyLF:
         result = function()
     except LFError as error:
         raise LFError(f"{place}: {error}") from None
+    if isinstance(result, BatchFunction):
+        return replace(
+            result,
+            name=chosen,
+            doc=origin["doc"],
+            source=origin["source"],
+            where_defined=origin["where_defined"],
+        )
     ballot = result.ballot if isinstance(result, LabelingFunction) else result
     if not isinstance(ballot, Ballot):
         raise LFError(f"{place} returns {result!r} instead of vote(LABEL, where=condition).")

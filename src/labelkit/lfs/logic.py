@@ -10,13 +10,17 @@ then need only two values. This is Kleene's logic: ``unknown or true`` is true.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import narwhals as nw
 
 from labelkit.errors import LFError
 from labelkit.lfs.kinds import Kind, Operand, Schema
+
+if TYPE_CHECKING:
+    from labelkit.lfs.expression import Value
 
 
 def no_truth_value(expression: object) -> NoReturn:
@@ -56,6 +60,8 @@ class Condition(ABC):
         return False
 
     def __and__(self, other: object) -> Condition:
+        if hasattr(other, "labels"):
+            return NotImplemented  # a vote, which is cast only where this holds
         return Both(self, as_condition(other))
 
     def __rand__(self, other: object) -> Condition:
@@ -72,6 +78,16 @@ class Condition(ABC):
 
     def __bool__(self) -> bool:
         no_truth_value(self)
+
+    def count(self, *, over: str | Sequence[str]) -> Value:
+        """For how many of the examples that share a value of ``over`` it is known to hold.
+
+        ``(col("conversions") > 0).count(over="query") == 1`` asks for the only sale of a query.
+        """
+        from labelkit.lfs.over import group
+        from labelkit.lfs.windows import Times
+
+        return Times(self, group(over))
 
     def _inside(self, part: Condition) -> str:
         return f"({part})" if part.binding < self.binding else str(part)

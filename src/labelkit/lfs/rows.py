@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import time
 import traceback
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from labelkit.errors import LFError, RowFunctionWarning
 from labelkit.lfs.function import RowFunction
 from labelkit.lfs.patterns import ABSTAIN, Int8Array
-from labelkit.lfs.votes import LFFailure
 
 if TYPE_CHECKING:
     import polars as pl
 
 OnError = Literal["raise", "abstain"]
-Progress = Callable[[int, int], None]
-
-_BATCH = 10_000
-# So many rows tell what the rest will cost before the waiting begins.
-_PROBE = 1_000
-_WORTH_SAYING_S = 0.1
 
 
 class Row(SimpleNamespace):
@@ -43,71 +34,40 @@ class Row(SimpleNamespace):
         return column in self.__dict__
 
 
-@dataclass
-class _Tally:
-    """What happened so far to one row function."""
-
-    lf: RowFunction
-    votes: Int8Array
-    seconds: float = 0.0
-    n_errors: int = 0
-    first_key: tuple[object, ...] = ()
-    first_traceback: str = ""
-
-
-def run_row_functions(
-    lfs: Sequence[RowFunction],
-    examples: pl.DataFrame,
-    *,
-    keys: Sequence[str],
-    cardinality: int,
-    on_error: OnError = "raise",
-    progress: Progress | None = None,
-) -> tuple[list[Int8Array], tuple[LFFailure, ...]]:
-    """Votes of row functions, one int8 array (n,) each, and what went wrong in them.
+@dataclass(frozen=True)
+class Fault:
+    """What went wrong first when a function met a batch.
 
     Parameters
     ----------
-    on_error : ``"raise"`` stops at the first exception; ``"abstain"`` abstains there and counts
-    progress : called with (rows done, rows in all) after every batch
-
-    Raises
-    ------
-    LFError
-        A function raised, gave something that is no label, or a label outside 0 … k-1; with the
-        function, the key of the row and the exception.
+    row : place of the row in the batch, or None if it was the batch as a whole
+    what, after : the words around the place, as in "gave None on" row 3 ": a label is …"
+    raised : whether the function raised, which ``on_error`` may tolerate; a wrong label is a
+        mistake in the function, not in the data, and always stops
+    traceback : text of it
+    error : the exception, as long as it is still at hand
     """
-    n = len(examples)
-    tallies = [_Tally(lf, np.full(n, ABSTAIN, dtype=np.int8)) for lf in lfs]
-    start = 0
-    for size in _batch_sizes(n):
-        rows = _rows(examples.slice(start, size))
-        for tally in tallies:
-            began = time.perf_counter()
-            _run(tally, rows, start, examples, keys, cardinality, on_error)
-            tally.seconds += time.perf_counter() - began
-        if start == 0:
-            _warn(tallies, size, n)
-        start += size
-        if progress is not None:
-            progress(start, n)
-    failures = tuple(
-        LFFailure(t.lf.name, t.n_errors, t.first_key, t.first_traceback)
-        for t in tallies
-        if t.n_errors
-    )
-    return [tally.votes for tally in tallies], failures
+
+    row: int | None
+    what: str
+    after: str
+    raised: bool
+    traceback: str = ""
+    error: BaseException | None = None
 
 
-def _batch_sizes(n: int) -> Iterator[int]:
-    first = min(_PROBE, n)
-    if first:
-        yield first
-    for start in range(first, n, _BATCH):
-        yield min(_BATCH, n - start)
+@dataclass
+class Outcome:
+    """What one function made of one batch: votes (n,) int8, time, and faults."""
+
+    votes: Int8Array
+    seconds: float = 0.0
+    n_errors: int = 0
+    fault: Fault | None = None
 
 
-def _rows(batch: pl.DataFrame) -> list[Row]:
+def rows_of(batch: pl.DataFrame) -> list[Row]:
+    """The rows of a table, as row functions see them."""
     import polars as pl
     import polars.selectors as cs
 
@@ -126,67 +86,47 @@ def _rows(batch: pl.DataFrame) -> list[Row]:
     return rows
 
 
-def _run(
-    tally: _Tally,
-    rows: list[Row],
-    start: int,
-    examples: pl.DataFrame,
-    keys: Sequence[str],
-    cardinality: int,
-    on_error: OnError,
-) -> None:
-    function = tally.lf.function
-    for i, row in enumerate(rows, start):
+def vote_on_rows(
+    lf: RowFunction, rows: Sequence[Any], *, cardinality: int, on_error: OnError
+) -> Outcome:
+    """Votes of one function on rows of any kind; the rest abstains after what stops it."""
+    votes = np.full(len(rows), ABSTAIN, dtype=np.int8)
+    outcome = Outcome(votes)
+    function = lf.function
+    began = time.perf_counter()
+    for i, row in enumerate(rows):
         try:
             label = function(row)
         except Exception as error:
+            outcome.n_errors += 1
+            if outcome.fault is None:
+                outcome.fault = raised(error, i)
             if on_error == "raise":
-                place = _at(i, examples, keys)
-                raise LFError(
-                    f"{tally.lf.at} raised {type(error).__name__}: {error} on {place}."
-                    ' on_error="abstain" counts such rows instead.'
-                ) from error
-            if not tally.n_errors:
-                tally.first_key = _key(i, examples, keys)
-                tally.first_traceback = traceback.format_exc()
-            tally.n_errors += 1
+                break
             continue
-        # A wrong label is a mistake in the function, not in the data: it always stops.
-        if isinstance(label, bool) or not isinstance(label, int | np.integer):
-            raise LFError(
-                f"{tally.lf.at} gave {label!r} on {_at(i, examples, keys)}: a label is a whole "
-                "number, or ABSTAIN (-1)."
-            )
+        if type(label) is not int:
+            if isinstance(label, bool) or not isinstance(label, int | np.integer):
+                rule = ": a label is a whole number, or ABSTAIN (-1)."
+                outcome.fault = Fault(i, f"gave {label!r} on", rule, raised=False)
+                break
+            label = int(label)
         if not ABSTAIN <= label < cardinality:
-            raise LFError(
-                f"{tally.lf.at} voted {label} on {_at(i, examples, keys)}, outside the "
-                f"{cardinality} classes 0 … {cardinality - 1}."
-            )
-        tally.votes[i] = label
+            rule = f", outside the {cardinality} classes 0 … {cardinality - 1}."
+            outcome.fault = Fault(i, f"voted {label} on", rule, raised=False)
+            break
+        if label != ABSTAIN:
+            votes[i] = label
+    outcome.seconds = time.perf_counter() - began
+    return outcome
 
 
-def _key(i: int, examples: pl.DataFrame, keys: Sequence[str]) -> tuple[object, ...]:
-    return examples.select(keys).row(i) if keys else (i,)
-
-
-def _at(i: int, examples: pl.DataFrame, keys: Sequence[str]) -> str:
-    if not keys:
-        return f"row {i}"
-    named = zip(keys, _key(i, examples, keys), strict=True)
-    return f"row {i} ({', '.join(f'{name} {value!r}' for name, value in named)})"
-
-
-def _warn(tallies: list[_Tally], size: int, n: int) -> None:
-    """Say what running row by row costs, measured on the first batch."""
-    speeds = ", ".join(
-        f"{tally.lf.name} ({size / max(tally.seconds, 1e-9):,.0f} rows/s)" for tally in tallies
-    )
-    total = sum(tally.seconds for tally in tallies) * n / size
-    cost = f"about {total:,.1f} s" if total >= _WORTH_SAYING_S else "little"
-    warnings.warn(
-        f"{len(tallies)} labeling function{'s' if len(tallies) > 1 else ''} run row by row in "
-        f"Python: {speeds}. That costs {cost} for these {n:,} rows. Written with vote(...) and "
-        "col(...), they would run in the engine, at millions of rows a second.",
-        RowFunctionWarning,
-        stacklevel=5,
+def raised(error: Exception, row: int | None) -> Fault:
+    """The fault that an exception is."""
+    return Fault(
+        row,
+        f"raised {type(error).__name__}: {error} on",
+        '. on_error="abstain" counts such rows instead.',
+        raised=True,
+        traceback="".join(traceback.format_exception(error)),
+        error=error,
     )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from labelkit.engine import Frame, NativeFrame, collect, to_native_like
 from labelkit.errors import LFError
+from labelkit.lfs.keys import check_keys
 from labelkit.lfs.moments import Moments
 from labelkit.lfs.patterns import ABSTAIN, Coding, Int8Array, Int64Array, Patterns
 
@@ -37,6 +38,11 @@ class Votes:
     ::
 
         frame   key columns, then one int8 column per LF; ABSTAIN = -1, labels 0 … k-1
+
+    Votes made on Spark stay there: ``frame`` is lazy, ``patterns``, ``moments`` and ``len`` are
+    queries of the engine, and ``to_native`` is a Spark DataFrame. What has a row per example
+    (``matrix``, ``codes``, ``key_frame``) is collected when it is first asked for, once, and that
+    is when repeated keys are found.
 
     Parameters
     ----------
@@ -95,10 +101,38 @@ class Votes:
     @cached_property
     def _eager(self) -> nw.DataFrame[Any]:
         # Collected once: a query run twice may give its rows in another order.
-        return collect(self.frame)
+        if not isinstance(self.frame, nw.LazyFrame):
+            return self.frame
+        collected = collect(self.frame)
+        check_keys(collected, self.keys)
+        return collected
+
+    @property
+    def _table(self) -> Frame:
+        """What is there to be queried: the collected votes if there are any, or else the lazy."""
+        return self._eager if "_eager" in self.__dict__ else self.frame
+
+    @cached_property
+    def _n(self) -> int:
+        table = self._table
+        if isinstance(table, nw.DataFrame):
+            return len(table)
+        return int(table.select(nw.len()).collect().item())
 
     def __len__(self) -> int:
-        return len(self._eager)
+        return self.patterns.n if "patterns" in self.__dict__ else self._n
+
+    def check_keys(self) -> None:
+        """Whether each example stands once, asked in the engine where the votes are.
+
+        `apply` asks by itself, except on Spark, where it is one more shuffle.
+
+        Raises
+        ------
+        LFError
+            Keys repeat.
+        """
+        check_keys(self._table, self.keys)
 
     @property
     def matrix(self) -> Int8Array:
@@ -135,9 +169,8 @@ class Votes:
         if not self.lf_names:
             raise LFError("Votes of no labeling function have no patterns.")
         names = self.coding.names
-        counted = (
-            self._eager.select(self.code_exprs()).group_by(names).agg(nw.len().alias("__count__"))
-        )
+        codes_alone = self._table.lazy().select(self.code_exprs())
+        counted = collect(codes_alone.group_by(names).agg(nw.len().alias("__count__")))
         codes = np.column_stack([counted[name].to_numpy() for name in names])
         order = np.lexsort(codes.T[::-1])
         counts = counted["__count__"].to_numpy().astype(np.int64)[order]
@@ -157,6 +190,8 @@ class Votes:
 
     def _repeats(self) -> bool:
         """Whether a sample of rows shows that counting unique rows is worth a group-by."""
+        if isinstance(self._table, nw.LazyFrame):
+            return True  # the engine counts, so that no row has to leave it
         sample = self._eager.head(_SAMPLE).select(self.code_exprs())
         return len(sample.unique()) <= _REPEATING * len(sample)
 
@@ -166,6 +201,8 @@ class Votes:
         return self._eager.select(list(self.keys))
 
     def to_native(self) -> NativeFrame:
-        """Keys and votes as a dataframe of the kind that the user put in."""
+        """Keys and votes as a dataframe of the kind that the user put in; lazy if they are."""
+        if isinstance(self.frame, nw.LazyFrame):
+            return self.frame.to_native()
         like = self.frame if self.native is None else self.native
         return to_native_like(self._eager, like)

@@ -27,41 +27,50 @@ def fixed_point(values: nw.Expr) -> nw.Expr:
     return _whole(values * FIXED_POINT)
 
 
+def _remainder(whole: nw.Expr, quotient: nw.Expr, divisor: int) -> nw.Expr:
+    # pandas has no % on Arrow columns.
+    return whole - quotient * divisor
+
+
 def _whole(values: nw.Expr) -> nw.Expr:
     # pandas cannot cast a column with gaps to whole numbers; a gap adds nothing to a sum.
     return values.fill_null(0).round(0).cast(nw.Int64)
 
 
 @dataclass(frozen=True)
-class PackedCell:
-    """The three columns of ``CELL`` as one whole number that sorts as they do.
+class PackedKey:
+    """Key columns of whole numbers as one whole number, ``key``, that sorts as they do.
 
-    Grouping by one 64-bit number takes half the time of grouping by three columns.
+    Grouping by one 64-bit number takes half the time of grouping by two or three columns.
     """
 
+    columns: tuple[str, ...]
     ranges: Ranges
 
     @classmethod
-    def of(cls, ranges: Ranges | None) -> PackedCell | None:
+    def of(cls, columns: tuple[str, ...], ranges: Ranges | None) -> PackedKey | None:
         """None where the ids do not fit into one number, as hashes do not."""
         if ranges is None or any(abs(end) >= 2**62 for pair in ranges for end in pair):
             return None
-        return cls(ranges) if math.prod(high - low + 1 for low, high in ranges) < 2**62 else None
+        n_values = math.prod(high - low + 1 for low, high in ranges)
+        return cls(columns, ranges) if n_values < 2**62 else None
 
     def pack(self) -> nw.Expr:
         packed = nw.lit(0).cast(nw.Int64)
-        for name, (low, high) in zip(CELL, self.ranges, strict=True):
+        for name, (low, high) in zip(self.columns, self.ranges, strict=True):
             packed = packed * (high - low + 1) + (nw.col(name).cast(nw.Int64) - low)
-        return packed.alias("cell")
+        return packed.alias("key")
 
-    def unpack(self, cells: nw.DataFrame[Any], schema: nw.Schema) -> nw.DataFrame[Any]:
-        """``cells`` with the three columns, of the types that they have in ``schema``."""
-        columns, rest = [], nw.col("cell")
-        for name, (low, high) in reversed(list(zip(CELL, self.ranges, strict=True))):
+    def unpack(self, table: nw.DataFrame[Any], schema: nw.Schema) -> nw.DataFrame[Any]:
+        """``table`` with the key's columns in its place, of the types that ``schema`` has."""
+        columns, rest = [], nw.col("key")
+        for name, (low, high) in reversed(list(zip(self.columns, self.ranges, strict=True))):
             width = high - low + 1
-            columns.append((rest % width + low).cast(schema[name]).alias(name))
-            rest = rest // width
-        return cells.with_columns(*columns)
+            above = rest // width
+            columns.append((_remainder(rest, above, width) + low).cast(schema[name]).alias(name))
+            rest = above
+        others = [name for name in table.columns if name != "key"]
+        return table.with_columns(*columns).select(*self.columns, *others)
 
 
 def sum_cells(
@@ -81,8 +90,8 @@ def sum_cells(
         the same without, later
     context : more columns in the key of a cell
     """
-    packed = PackedCell.of(ranges)
-    keys = (*(CELL if packed is None else ("cell",)), *context)
+    packed = PackedKey.of(CELL, ranges)
+    keys = (*(CELL if packed is None else ("key",)), *context)
     clicked = nw.col("clicked").cast(nw.Int64)
     derived = [nw.col(name) for name in keys]
     if packed is not None:
@@ -121,7 +130,8 @@ def sum_cells(
     cells = cells.with_columns(nw.col(*whole).cast(nw.Int64))
     if packed is not None:
         cells = packed.unpack(cells, frame.collect_schema())
-    both = nw.col("both")
+    impressions = nw.col("both") // HALF
+    clicks = _remainder(nw.col("both"), impressions, HALF)
     return cells.select(
-        *CELL, *context, (both // HALF).alias("impressions"), (both % HALF).alias("clicks"), *rest
+        *CELL, *context, impressions.alias("impressions"), clicks.alias("clicks"), *rest
     )

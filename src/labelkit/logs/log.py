@@ -106,13 +106,15 @@ class InteractionLog:
             # Categories of two tables do not compare on every engine; strings do.
             plain = [n for n in key if schema[n] in (nw.Categorical, nw.Enum)]
             frame = self.frame.with_columns(nw.col(n).cast(nw.String) for n in plain)
-            cells = sum_cells(frame, self.columns, self._ranges(), key)
+            cells = sum_cells(frame, self.columns, self.ranges, key)
             for name in key:
                 self._require_filled(name, cells)
             kept[key] = cells
         return kept[key]
 
-    def _ranges(self) -> Ranges | None:
+    @cached_property
+    def ranges(self) -> Ranges | None:
+        """Lowest and highest query, item and position; None unless all are whole numbers."""
         if not all(self.cells[name].dtype.is_integer() for name in CELL):
             return None
         ends = ((self.cells[name].min(), self.cells[name].max()) for name in CELL)

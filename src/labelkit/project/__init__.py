@@ -18,6 +18,7 @@ In the order in which data meets them:
 - ``diffing``   what an edit to them changed, from two runs
 - ``watching``  the functions on a sample, again after every edit
 - ``training``  labels with weights and group ids, as a file to train on
+- ``suggesting`` rules that labels suggest, and the file in which they are kept
 - ``gold``      fitted on gold, and yet measured on it honestly
 - ``measuring`` what a run's labels are worth, also on gold that they learned from
 - ``provenance`` where a run comes from: hashes, functions, settings without secrets

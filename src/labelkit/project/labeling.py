@@ -18,7 +18,7 @@ from labelkit.engine import NativeFrame, collect
 from labelkit.evidence import available, evidence
 from labelkit.files import write_text
 from labelkit.labelmodels import LabelModel
-from labelkit.lfs import LabelingFunction, Votes, analyze
+from labelkit.lfs import BatchFunction, LabelingFunction, Votes, analyze
 from labelkit.lfs.cache import VoteCache, apply_cached
 from labelkit.logs import InteractionLog, read_log
 from labelkit.logs.sources import find_files
@@ -306,5 +306,5 @@ def _skipped(job: Job, votes: Votes, examples: pl.DataFrame) -> tuple[SkippedLF,
     )
 
 
-def _tells_columns(lf: AnyLF) -> TypeGuard[LabelingFunction]:
-    return isinstance(lf, LabelingFunction)
+def _tells_columns(lf: AnyLF) -> TypeGuard[LabelingFunction | BatchFunction]:
+    return isinstance(lf, LabelingFunction | BatchFunction)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class LFFact:
     where : file and line
     source_sha256 : hash of its source text
     source : that text, so that two runs can be compared line by line
+    version : of the model and prompt behind a batch function; empty for others
+    told : counts by reason that a batch function tells of itself, such as refused answers
     """
 
     name: str
@@ -44,6 +46,8 @@ class LFFact:
     where: str
     source_sha256: str
     source: str = ""
+    version: str = ""
+    told: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from labelkit.bias import Scheme
     from labelkit.lfs import AnyLF
+    from labelkit.lfs.suggest import Candidate, Suggestions
     from labelkit.project.biasing import BiasReport
     from labelkit.project.diffing import LFDiff
+    from labelkit.project.suggesting import Accepted
     from labelkit.project.training import TrainingSet, Unit
     from labelkit.project.watching import Look
     from labelkit.rounds import (
@@ -357,6 +359,36 @@ class Project:
                 "after an edit."
             )
         return earlier[-1], second
+
+    def suggest(
+        self, *, run: str | None = None, n: int = 10, seed: int | None = None
+    ) -> Suggestions:
+        """Labeling functions that gold suggests, or without gold a run's own labels.
+
+        See ``labelkit.lfs.suggest``. Nothing is written.
+        """
+        from labelkit.project.suggesting import suggest_for
+
+        return suggest_for(
+            self.run(run),
+            self.config,
+            self.directory,
+            gold=self.gold(),
+            n=n,
+            seed=self.config.run.seed if seed is None else seed,
+        )
+
+    def accept(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        file: str | Path = "labeling_functions/suggested.py",
+    ) -> Accepted:
+        """Keep suggested functions in a file of the project, as code for a person to edit."""
+        from labelkit.project.suggesting import accept
+
+        names = self.config.labels.names
+        return accept(candidates, Path(file), self.config, self.directory, label_names=names)
 
     # Rounds
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labelkit.lfs import LabelingFunction
+from labelkit.lfs import BatchFunction
 from labelkit.project.config import Config
 from labelkit.project.manifest import FileFact, LFFact, plain
 from labelkit.project.runs import file_fact
@@ -27,14 +27,15 @@ def input_facts(log: Iterable[Path], config: Config, directory: Path) -> tuple[F
 
 def lf_fact(lf: AnyLF) -> LFFact:
     """What the manifest keeps of a labeling function."""
-    rule = str(lf.ballot) if isinstance(lf, LabelingFunction) else "a Python function of one row"
     return LFFact(
         name=lf.name,
         doc=" ".join(lf.doc.split()),
-        rule=rule,
+        rule=lf.rule,
         where=lf.where_defined,
         source_sha256=hashlib.sha256(lf.source.encode("utf-8")).hexdigest(),
         source=lf.source,
+        version=lf.version if isinstance(lf, BatchFunction) else "",
+        told=dict(lf.tell()) if isinstance(lf, BatchFunction) else {},
     )
 
 
