@@ -191,7 +191,9 @@ def _examples(log: InteractionLog, bias: PositionBias, job: Job) -> pl.DataFrame
             *(table_columns(table, job.directory) for table in job.config.tables.values())
         )
     columns = {"impressions", "clicks"} | (needed & set(can))
-    frame = _polars(evidence(log, bias, columns=columns)).sort(KEYS)
+    frame = _polars(evidence(log, bias, columns=columns, prior=job.config.evidence.prior)).sort(
+        KEYS
+    )
     return join_tables(frame, job.config.tables, job.directory, columns=needed)
 
 
