@@ -57,6 +57,8 @@ show = ["title"]
 [bias]
 method = "given"
 curve = [1, 0.5]
+[evidence]
+prior = "global"
 [model]
 method = "majority"
 class_balance = [0.5, 0.25, 0.25]
@@ -79,6 +81,7 @@ seed = 5
     assert config.log.engine == "duckdb"
     assert config.log.position_offset == 1
     assert config.log.timestamp_unit == "ms"
+    assert config.evidence.prior == "global"
     assert dict(config.log.columns) == {"query": "q id"}
     assert config.labels.names == ("no", "maybe", "yes")
     assert config.lfs.modules == ("rules.first", "rules.second")
@@ -154,6 +157,7 @@ def _settings(section) -> list[str]:
         "labels": module.LabelsConfig,
         "lfs": module.LFsConfig,
         "bias": module.BiasConfig,
+        "evidence": module.EvidenceConfig,
         "model": module.ModelConfig,
         "selection": module.SelectionConfig,
         "platform": module.PlatformConfig,

@@ -101,6 +101,12 @@ def test_a_log_whose_clock_counts_milliseconds_is_read_once_said(small_project):
     assert Project(small_project.path).label().manifest.counts.n_impressions == len(log)
 
 
+def test_click_rates_are_shrunk_towards_what_the_project_says(small_project):
+    by_placement = Project(small_project.path).label().evidence()["ctr_low"]
+    small_project.append('[evidence]\nprior = "global"\n')
+    assert not Project(small_project.path).label().evidence()["ctr_low"].equals(by_placement)
+
+
 def test_a_row_function_may_read_any_column_and_says_what_it_costs(small_project):
     path = small_project.path / "labeling_functions" / "rows.py"
     path.write_text(

@@ -132,6 +132,18 @@ class BiasConfig:
 
 
 @dataclass(frozen=True)
+class EvidenceConfig:
+    """``[evidence]``: how clicks become evidence; see ``labelkit.evidence``.
+
+    Parameters
+    ----------
+    prior : what debiased click rates are shrunk towards while little is known of an example
+    """
+
+    prior: Literal["placement", "query", "global"] = "placement"
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """``[model]``: the label model; ``class_balance`` = one probability a label, if known."""
 
@@ -193,6 +205,7 @@ class Config:
     lfs: LFsConfig = LFsConfig()
     tables: Mapping[str, TableConfig] = field(default_factory=lambda: MappingProxyType({}))
     bias: BiasConfig = BiasConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
     model: ModelConfig = ModelConfig()
     selection: SelectionConfig = SelectionConfig()
     platform: PlatformConfig = PlatformConfig()
@@ -229,6 +242,7 @@ def read_config(path: Path) -> Config:
         "labels": LabelsConfig,
         "lfs": LFsConfig,
         "bias": BiasConfig,
+        "evidence": EvidenceConfig,
         "model": ModelConfig,
         "selection": SelectionConfig,
         "platform": PlatformConfig,

@@ -222,7 +222,8 @@ def gather(
         tables = (table_columns(table, directory) for table in config.tables.values())
         needed = set(available(log, on_request=False)).union(*tables)
     columns = {"impressions", "clicks"} | (needed & set(can))
-    frame = _polars(evidence(log, bias, columns=columns)).sort(KEYS)
+    made = evidence(log, bias, columns=columns, prior=config.evidence.prior)
+    frame = _polars(made).sort(KEYS)
     return join_tables(frame, config.tables, directory, columns=needed)
 
 

@@ -136,7 +136,11 @@ class _Inputs:
         """Votes under a curve, in the order of the keys."""
         examples = self.fixed
         if self.moving:
-            frame = collect(nw.from_native(evidence(log, curve, columns=self.moving)))
+            frame = collect(
+                nw.from_native(
+                    evidence(log, curve, columns=self.moving, prior=self.config.evidence.prior)
+                )
+            )
             moving = frame.to_polars().sort(KEYS)
             examples = examples.with_columns(moving[name] for name in self.moving)
         with warnings.catch_warnings():

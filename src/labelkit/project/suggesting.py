@@ -116,7 +116,9 @@ def _everything(config: Config, directory: Path, gold: pl.DataFrame, seed: int) 
     with TemporaryDirectory() as aside:  # the run has its own copy of what was quarantined
         log = open_log(config, directory, Path(aside) / "quarantine.parquet")
         bias = fit_bias(log, config, gold, seed=seed)
-        frame = nw.from_native(evidence(log, bias, columns=available(log)))
+        frame = nw.from_native(
+            evidence(log, bias, columns=available(log), prior=config.evidence.prior)
+        )
         examples: pl.DataFrame = collect(frame).to_polars().sort(KEYS)
     columns = {c for table in config.tables.values() for c in table_columns(table, directory)}
     return join_tables(examples, config.tables, directory, columns=columns)
