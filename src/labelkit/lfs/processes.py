@@ -16,6 +16,7 @@ import os
 import pickle
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -70,9 +71,10 @@ def vote_in_processes(
         path = Path(folder) / "functions"
         path.write_bytes(packed)
         run = Parallel(n_jobs=processes, return_as="generator", batch_size=1)
+        results = run(tasks(str(path)))
         try:
             # joblib takes the tasks from `tasks` in order, so the batch of a result is the first.
-            for answers in run(tasks(str(path))):
+            for answers in results:
                 outcomes = [_with_error(outcome, error) for outcome, error in answers]
                 yield waiting.pop(0), outcomes
         except TerminatedWorkerError as error:
@@ -81,6 +83,11 @@ def vote_in_processes(
                 f"A process that ran {names} died: it may have lacked memory, or a library in it "
                 "crashed. n_jobs=1 runs them here, where the crash can be seen."
             ) from error
+        finally:
+            # Whoever stops at an error has no use for the batches under way: no need to say so.
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "[0-9]+ tasks", UserWarning)
+                results.close()
 
 
 def pack(lfs: Sequence[object]) -> bytes:

@@ -12,10 +12,13 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
+from labelkit.engine import collect, lazy
+from labelkit.lfs.ballot import vote
 from labelkit.lfs.expression import Value, col
-from labelkit.lfs.kinds import Kind, Schema, kind_of_dtype
+from labelkit.lfs.kinds import Kind, kind_of_dtype
 from labelkit.lfs.logic import Condition, Flag
 from labelkit.lfs.overlap import WORD
+from labelkit.lfs.stages import prepare
 
 if TYPE_CHECKING:
     import polars as pl
@@ -94,9 +97,9 @@ def find_terms(
     for name in names:
         kind = kind_of_dtype(schema[name])
         if kind.is_number:
-            parts += _numbers(col(name), f"col({quoted(name)})", name, kind, examples, rows, schema)
+            parts += _numbers(col(name), f"col({quoted(name)})", name, kind, examples, rows)
             if within is not None:
-                parts += _relative(name, within, examples, rows, schema)
+                parts += _relative(name, within, examples, rows)
         elif kind == Kind.BOOLEAN:
             flag = examples[name][rows].fill_null(value=False).to_numpy()
             failed = (~examples[name][rows]).fill_null(value=False).to_numpy()
@@ -133,9 +136,8 @@ def _numbers(
     kind: Kind,
     examples: pl.DataFrame,
     rows: npt.NDArray[np.int64],
-    schema: Schema,
 ) -> Iterator[tuple[Term, BoolArray]]:
-    numbers = _values(value, examples, schema)[rows]
+    numbers = _values(value, examples)[rows]
     for cut in _cuts(numbers, whole=kind == Kind.INTEGER):
         shown = _slug(repr(cut))
         above, below = numbers >= cut, numbers < cut
@@ -148,14 +150,13 @@ def _relative(
     within: str,
     examples: pl.DataFrame,
     rows: npt.NDArray[np.int64],
-    schema: Schema,
 ) -> Iterator[tuple[Term, BoolArray]]:
     """A number against the mean of the query's items, where it is a quantity from 0 upwards."""
     value = col(name)
-    numbers = _values(value, examples, schema)
+    numbers = _values(value, examples)
     if not np.nanmin(numbers, initial=np.inf) >= 0:
         return
-    usual = _values(value.mean(over=within), examples, schema)[rows]
+    usual = _values(value.mean(over=within), examples)[rows]
     numbers = numbers[rows]
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(usual > 0, numbers / usual, np.nan)
@@ -173,9 +174,10 @@ def _relative(
             yield Term(condition, code, f"{name} per {within}", label), met
 
 
-def _values(value: Value, examples: pl.DataFrame, schema: Schema) -> FloatArray:
-    frame = nw.from_native(examples).select(value.value(schema).cast(nw.Float64).alias("__x__"))
-    return frame["__x__"].to_numpy().astype(np.float64)
+def _values(value: Value, examples: pl.DataFrame) -> FloatArray:
+    ready = prepare(lazy(examples), [vote(0, where=value.is_null())])
+    number = value.value(ready.collect_schema()).cast(nw.Float64).alias("__x__")
+    return collect(ready.select(number))["__x__"].to_numpy().astype(np.float64)
 
 
 def _cuts(numbers: FloatArray, *, whole: bool, digits: int = 3) -> list[float]:
