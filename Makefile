@@ -41,6 +41,8 @@ bench: $(VENV)/.test-installed ## Print the figures that the documentation quote
 	$(BIN)/python benchmarks/simulator.py
 	$(BIN)/python benchmarks/labelmodels.py
 	$(BIN)/python benchmarks/lfs.py
+	$(BIN)/python benchmarks/lfs_models.py
+	$(BIN)/python benchmarks/suggest.py
 
 docs: $(VENV)/.test-installed ## Write the generated pages of the documentation anew.
 	$(BIN)/python -m labelkit.cli.document > docs/cli.md
