@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import labelkit as lk
-from labelkit.bias.trust import fit_affine
+from labelkit.bias.trust import fit_affine, refuse_guesses
 from labelkit.bias.trust_shuffled import one_factor
 from labelkit.bias.trust_test import trust_test
 from labelkit.errors import GoldError, NotIdentifiable
@@ -88,6 +88,12 @@ def test_clicks_alone_are_refused(log: lk.InteractionLog, gold: pl.DataFrame) ->
     if only_top["label"].n_unique() == 3:
         with pytest.raises(NotIdentifiable):
             lk.PositionBias("trust").fit(log, gold=only_top)
+
+
+def test_a_curve_that_gold_hardly_tells_is_refused_with_how_little() -> None:
+    refuse_guesses(np.diag([0.0, 0.1, 0.1, 4.0]), 100)  # one bad position is no bad curve
+    with pytest.raises(NotIdentifiable, match=r"100 gold examples .* a factor of 7 either way"):
+        refuse_guesses(np.diag([0.0, 1.0, 1.0, 4.0]), 100)
 
 
 def test_gold_that_is_no_gold_is_refused_by_name(

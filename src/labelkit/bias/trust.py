@@ -34,6 +34,9 @@ IntArray = npt.NDArray[np.int64]
 LEAST = np.log(1e-6)
 # Clicks on either end of the scale, below which α is a difference of two guesses.
 FEWEST_CLICKS = 20
+# Standard error of log α, at half of the positions, from which a curve says nothing: 95 % intervals
+# reach a factor of four either way.
+MOST_ERROR = 0.7
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,7 @@ def by_trust(task: FitTask) -> Estimate:
         estimate, n_clusters=len(clicks), n_bootstrap=task.n_bootstrap, seed=task.seed
     )
     size, n_known = len(positions), len(at)
+    refuse_guesses(draws[:n_known, :n_known], table.n_examples)
     theta, background = np.full(size, np.nan), np.zeros(size)
     theta[known] = np.exp(fit.log_alpha - fit.log_alpha[0])
     background[known] = np.exp(fit.log_beta)
@@ -232,6 +236,23 @@ def by_trust(task: FitTask) -> Estimate:
         (_finding(table, fit, draws, n_known), _converged(fit)),
         background=background,
     )
+
+
+def refuse_guesses(covariance: FloatArray, n_examples: int) -> None:
+    """Raise where log α, relative to the first position, is hardly known at half of the others.
+
+    Parameters
+    ----------
+    covariance : (K, K) of log α
+    """
+    error = float(np.median(np.sqrt(np.maximum(np.diag(covariance)[1:], 0))))
+    if error > MOST_ERROR:
+        raise NotIdentifiable(
+            f"{n_examples:,} gold examples tell propensities under trust bias to a factor of "
+            f"{np.exp(1.96 * error):,.0f} either way at half of the positions, which is not worth "
+            "a number. Label more examples that are often shown, of the lowest and of the highest "
+            "grade, or map 'randomised' if some pages were shuffled."
+        )
 
 
 def _finding(
