@@ -1,4 +1,4 @@
-"""Evidence: one row per (query, item) with what the log says about it.
+"""Evidence: one row per (query, item), or other labeled unit, with what the log says about it.
 
 What comes in: an ``InteractionLog`` and fitted ``Propensities``. What goes out: a lazy table with
 debiased click rates and their intervals, dwell, conversions, skips, people and times; and clicks
@@ -6,6 +6,7 @@ as preferences. It must never read clicks without their propensities, nor look a
 what came after the time that it is asked about.
 
 - ``columns``        which columns there are, and what a log must bring for each
+- ``units``          the log keyed by what is labeled, where that is not (query, item)
 - ``recency``        the log as it was known at a time, windows, half-lives
 - ``slots``          the curve as a small table to join
 - ``sums``           whole-number sums per example

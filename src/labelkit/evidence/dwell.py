@@ -44,21 +44,28 @@ def add_dwell_by_query(
     ----------
     bounce, long : quantiles of a query's stays at or below which a click bounced, and above which
         it was a long one
+
+    Notes
+    -----
+    Every stay is held against its own query. A unit that gathers several queries has the ratio of
+    its mean stay to the mean of their medians, each counted as often as there were stays.
     """
     if not 0 < bounce < long < 1:
         raise LogError(f"dwell quantiles are 0 < bounce < long < 1; got {bounce} and {long}.")
     dwell = nw.col("dwell").cast(nw.Float64)
     # A gap would make pandas hold whole numbers as floats; it is filtered before the cast.
+    asked = log.query_column
+    example = dict.fromkeys([asked, *log.keys])
     stays = (
         log.frame.filter((nw.col("clicked") == 1) & ~nw.col("dwell").is_null())
-        .select("query", "item", (dwell * 1000).round(0).cast(nw.Int64).alias("dwell_ms"))
+        .select(*example, (dwell * 1000).round(0).cast(nw.Int64).alias("dwell_ms"))
     )  # fmt: skip
-    grouped = stays.group_by("query", "item", "dwell_ms").agg(nw.len().alias("n"))
+    grouped = stays.group_by(*example, "dwell_ms").agg(nw.len().alias("n"))
     counted = collect(grouped)
     if counted.implementation != log.cells.implementation:
         counted = collect(counted.lazy().collect(log.cells.implementation))
-    counted = counted.sort("query", "dwell_ms", "item")
-    new = (nw.col("query") != nw.col("query").shift(1)).fill_null(True)
+    counted = counted.sort(*dict.fromkeys([asked, "dwell_ms", *log.keys]))
+    new = (nw.col(asked) != nw.col(asked).shift(1)).fill_null(True)
     query = np.cumsum(counted.select(new.alias("q"))["q"].to_numpy().astype(bool)) - 1
     ms = counted["dwell_ms"].to_numpy().astype(np.int64)
     n = counted["n"].to_numpy().astype(np.int64)
@@ -68,7 +75,7 @@ def add_dwell_by_query(
         "bounces": n * (ms <= cut[bounce][query]),
     }
     series = [nw.new_series(k, v, backend=counted.implementation) for k, v in flags.items()]
-    median = nw.new_series("median", cut[MEDIAN][query], backend=counted.implementation)
+    median = nw.new_series("medians", cut[MEDIAN][query] * n, backend=counted.implementation)
     total = nw.new_series("total", ms * n, backend=counted.implementation)
     by_example = (
         counted.with_columns(*series, median, total)
@@ -78,12 +85,12 @@ def add_dwell_by_query(
             nw.col("bounces").sum(),
             nw.col("total").sum(),
             nw.col("n").sum(),
-            nw.col("median").max(),
+            nw.col("medians").sum(),
         )
         # A query whose median stay is under a millisecond has no scale to hold stays against.
         .with_columns(
-            dwell_ratio=nw.when(nw.col("median") > 0).then(
-                nw.col("total") / nw.col("n") / nw.col("median")
+            dwell_ratio=nw.when(nw.col("medians") > 0).then(
+                nw.col("total") / nw.col("n") / (nw.col("medians") / nw.col("n"))
             )
         )
     )

@@ -14,7 +14,6 @@ import narwhals as nw
 from labelkit.engine import lazy, to_polars_lazy
 from labelkit.evidence.people import group_examples, join_counts
 from labelkit.logs import InteractionLog
-from labelkit.logs.schema import page_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 
 def add_skips(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFrame[Any]:
     """Skip-above (Joachims 2002): shown unclicked above the lowest click of the same page."""
-    by = list(page_columns(log.columns))
+    by = list(log.page_key)
     if log.in_page_order and log.frame.implementation.is_polars():
         skipped = _skips_by_order(to_polars_lazy(log.frame), by)
     else:
-        skipped = _skips_by_join(log.frame, by)
+        skipped = _skips_by_join(log.frame, by, log.keys)
     counted = group_examples(skipped.select(*log.keys), log, nw.len().alias("skips"))
     return join_counts(table, counted, log, ["skips"])
 
@@ -47,11 +46,14 @@ def _skips_by_order(rows: pl.LazyFrame, by: list[str]) -> nw.LazyFrame[Any]:
     return lazy(rows.filter(~clicked & same).select("query", "item"))
 
 
-def _skips_by_join(frame: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
+def _skips_by_join(
+    frame: nw.LazyFrame[Any], by: list[str], keys: tuple[str, ...]
+) -> nw.LazyFrame[Any]:
     """Skipped impressions of a log in any order."""
     clicks = frame.filter(nw.col("clicked") == 1)
     lowest = clicks.group_by(*by).agg(nw.col("position").max().alias("lowest"))
-    unclicked = frame.filter(nw.col("clicked") == 0).select(*by, "item", "position")
+    kept = dict.fromkeys([*by, *keys, "position"])
+    unclicked = frame.filter(nw.col("clicked") == 0).select(*kept)
     return unclicked.join(lowest, on=by, how="inner").filter(nw.col("position") < nw.col("lowest"))
 
 
@@ -63,13 +65,14 @@ def add_last_clicks(table: nw.LazyFrame[Any], log: InteractionLog) -> nw.LazyFra
 
 
 def last_clicks(log: InteractionLog) -> nw.LazyFrame[Any]:
-    """The last click of each page: its page, item and position.
+    """The last click of each page: its page, example and position.
 
     Of clicks at the same time, the lowest; of an item listed twice at one place, all.
     """
-    by = list(page_columns(log.columns))
+    by = list(log.page_key)
     order = [*(["click_time"] if "click_time" in log.columns else []), "position"]
-    clicks = log.frame.filter(nw.col("clicked") == 1).select(*by, "item", *order)
+    kept = dict.fromkeys([*by, *log.keys, *order])
+    clicks = log.frame.filter(nw.col("clicked") == 1).select(*kept)
     for name in order:
         # A page whose clicks have no time keeps them all, and the lowest is taken.
         last = clicks.group_by(*by).agg(nw.col(name).max().alias("__last__"))

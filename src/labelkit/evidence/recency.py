@@ -219,8 +219,8 @@ def known_at_each(
     if n_twice := int(twice.sum()):
         first = table.filter(twice).select("query", "item").row(0)
         raise LogError(
-            f"as_of has {n_twice:,} of {len(table):,} rows that share their example (first: query "
-            f"{first[0]!r}, item {first[1]!r}). Ask for one time per example."
+            f"as_of has {n_twice:,} of {len(table):,} rows that share their example (first: "
+            f"{log.example_name(first)}). Ask for one time per example."
         )
     frame = join_rows(log.frame, table, on=["query", "item"])
     limit = nw.col(AS_OF)

@@ -40,8 +40,10 @@ def add_reformulated(
     """
     import polars as pl
 
-    used = ("session", "query", "page", "item", "timestamp", "clicked", "dwell")
-    rows = to_polars_in_memory(log.frame.select(*(c for c in used if c in log.columns)))
+    optional = [name for name in ("page", "dwell") if name in log.columns]
+    asked = log.query_column
+    used = dict.fromkeys(["session", asked, *log.keys, "timestamp", "clicked", *optional])
+    rows = to_polars_in_memory(log.frame.select(*used))
     time = pl.col("timestamp")
     kind = log.frame.collect_schema()["timestamp"]
     if kind.is_numeric():
@@ -49,7 +51,7 @@ def add_reformulated(
     else:
         us = time.cast(pl.Datetime("us"))
         gap = (us.shift(-1) - us).dt.total_microseconds()
-    page = ["session", "query", "page"] if "page" in log.columns else ["session", "query"]
+    page = ["session", asked, "page"] if "page" in log.columns else ["session", asked]
     happy = pl.col("clicked") == 1
     if "dwell" in log.columns:
         happy &= pl.col("dwell").fill_null(satisfied_s) >= satisfied_s
@@ -67,7 +69,7 @@ def add_reformulated(
         pages.sort("session", "timestamp", *key[1:])
         .filter(
             same
-            & (pl.col("query") != pl.col("query").shift(-1))
+            & (pl.col(asked) != pl.col(asked).shift(-1))
             & (gap <= limit)
             & ~pl.col("__happy__")
         )

@@ -1,8 +1,8 @@
-"""One row per (query, item) with what the log says about it, as one lazy query over the cells."""
+"""One row per example with what the log says about it, as one lazy query over the cells."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,13 @@ from labelkit.evidence.recency import (
 )
 from labelkit.evidence.reformulation import add_reformulated
 from labelkit.evidence.sums import sum_examples
+from labelkit.evidence.units import (
+    EXAMPLE,
+    keyed_by,
+    refuse_query_prior,
+    times_by_example,
+    with_unit_names,
+)
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import FIXED_POINT
 
@@ -42,6 +49,7 @@ def evidence(
     log: InteractionLog,
     bias: PositionBias | Propensities,
     *,
+    unit: Sequence[str] = EXAMPLE,
     columns: Collection[str] | None = None,
     clip: float = DEFAULT_CLIP,
     level: float = 0.95,
@@ -53,12 +61,14 @@ def evidence(
     conversion_window: Span | None = None,
     conversion_delay: Delay = "exponential",
 ) -> NativeFrame:
-    """One row per (query, item) with what the log says about it.
+    """One row per (query, item), or per other unit of your choice, with what the log says about it.
 
     Parameters
     ----------
     log : as read by ``read_log``
-    bias : fitted position bias
+    bias : fitted position bias; it does not depend on the unit
+    unit : what is labeled: one or two key columns of the log (query, item, user, session, page), or
+        ``("impression",)``, the single impression by its row number from 0 in the order of the log
     columns : evidence columns to compute; default all that the log can carry and that cost no
         pass of their own beyond ``users``, ``sessions``, ``skips`` and times, whose pass is saved
         where they are not among ``columns``
@@ -67,9 +77,9 @@ def evidence(
     prior : what rates are shrunk towards: "placement", what examples get that were shown as far
         up; "query", that and the query's own items; "global", one mean for all; or a fitted prior
     posterior : "poisson", or "bernoulli" where γ comes near 1
-    as_of : only what was known at this time enters (see ``known_at``); or a frame with ``query``,
-        ``item`` and ``as_of``, one time per example. The bias must be fitted on no later data:
-        ``PositionBias().fit(known_at(log, as_of))``
+    as_of : only what was known at this time enters (see ``known_at``); or a frame with the
+        unit's columns and ``as_of``, one time per example. The bias must be fitted on no later
+        data: ``PositionBias().fit(known_at(log, as_of))``
     window : how far back impressions count: a timedelta, or seconds
     half_life : after which a click and an impression count half in ``raw_ctr``, ``ips_ctr``,
         ``exposure``, ``ess`` and the debiased rates; other columns count whole
@@ -77,13 +87,14 @@ def evidence(
 
     Returns
     -------
-    A frame of the log's engine (lazy where the engine is): ``query``, ``item``, then ``columns``.
+    A frame of the log's engine (lazy where the engine is): the unit's columns, then ``columns``.
     Join your item and query tables to it.
 
     Raises
     ------
     LogError
-        A column is unknown, the log lacks what it is made from, or options do not go together.
+        A column is unknown, the log lacks what it is made from, a key of the unit is empty in
+        some rows, or options do not go together.
 
     Notes
     -----
@@ -95,6 +106,10 @@ def evidence(
     """
     curve = curve_of(bias)
     wanted = chosen(columns, log)
+    log = keyed_by(log, unit)
+    refuse_query_prior(log, prior)
+    if as_of is not None and not is_moment(as_of):
+        as_of = times_by_example(log, as_of)
     seen = _look(log, as_of, window, half_life, prior)
     log = seen.log
     if seen.each and (names := sorted(NOT_FOR_EACH & set(wanted))):
@@ -143,7 +158,7 @@ def evidence(
         table = add_last_clicks(table, log)
     if "reformulated" in wanted:
         table = add_reformulated(table, log)
-    native: NativeFrame = table.select("query", "item", *wanted).to_native()
+    native: NativeFrame = with_unit_names(table, log, wanted).to_native()
     return native
 
 

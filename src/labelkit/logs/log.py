@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from labelkit.engine import NativeFrame
 from labelkit.errors import LogError
 from labelkit.logs.cells import CELL, Ranges, sum_cells
 from labelkit.logs.counts import PositionCounts
-from labelkit.logs.schema import BY_NAME
+from labelkit.logs.schema import BY_NAME, page_columns
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,9 @@ class InteractionLog:
     in_page_order : the impressions of each page and query stand in one piece, from the top down
     files : the files that were read, empty for in-memory tables
     native : the frame that the user passed in, so that results come back in its kind
+    unit : what ``query`` and ``item`` of ``frame`` and ``cells`` stand for, in the contract's
+        names; other than them only in a log that ``evidence`` has re-keyed
+    query_column : where ``frame`` keeps what was asked
     """
 
     frame: nw.LazyFrame[Any]
@@ -64,11 +67,23 @@ class InteractionLog:
     files: tuple[Path, ...] = ()
     native: NativeFrame = field(default=None, repr=False)
     keys: tuple[str, str] = ("query", "item")
+    unit: tuple[str, ...] = ("query", "item")
+    query_column: str = "query"
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Canonical names of the columns that this log has."""
         return tuple(self.source_columns)
+
+    @property
+    def page_key(self) -> tuple[str, ...]:
+        """Columns of ``frame`` that tell result pages apart; empty if the log names no pages."""
+        own = {"query": self.query_column}
+        return tuple(own.get(name, name) for name in page_columns(self.columns))
+
+    def example_name(self, row: Iterable[object]) -> str:
+        """An example in words, from its values of ``keys``: "query 'shoes', item 17"."""
+        return ", ".join(f"{name} {value!r}" for name, value in zip(self.unit, row, strict=False))
 
     @cached_property
     def counts(self) -> PositionCounts:
@@ -137,6 +152,7 @@ class InteractionLog:
         first = empty.select("query", "item", "position").row(0)
         raise LogError(
             f"Column {self.source_columns[name]!r} ({name}) is empty in "
-            f"{int(empty['impressions'].sum()):,} rows (first: query {first[0]!r}, item "
-            f"{first[1]!r}, position {first[2]}). Give these rows a label of their own."
+            f"{int(empty['impressions'].sum()):,} rows (first: "
+            f"{self.example_name(first[:2])}, position {first[2]}). Give these rows a label "
+            "of their own."
         )

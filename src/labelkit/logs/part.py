@@ -9,7 +9,7 @@ import narwhals as nw
 
 from labelkit.engine import collect
 from labelkit.errors import LogError
-from labelkit.logs.cells import sum_cells
+from labelkit.logs.cells import Ranges, sum_cells
 from labelkit.logs.log import InteractionLog
 
 
@@ -19,6 +19,7 @@ def part_of(
     *,
     nothing_left: str,
     keeps_order: bool = True,
+    ranges: Ranges | None = None,
 ) -> InteractionLog:
     """``log`` over the rows of ``frame``, which are some of its own.
 
@@ -27,13 +28,14 @@ def part_of(
     frame : of the log's engine, or of Polars
     nothing_left : what to say if no row is left
     keeps_order : whether the rows stand in the order in which they stood
+    ranges : of the key columns, if they are known to be whole numbers without a gap
 
     Raises
     ------
     LogError
         No row is left.
     """
-    cells = sum_cells(frame, log.columns)
+    cells = sum_cells(frame, log.columns, ranges)
     if not len(cells):
         raise LogError(nothing_left)
     if cells.implementation != log.cells.implementation:
