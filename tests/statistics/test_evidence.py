@@ -109,3 +109,39 @@ def test_trials_cover_where_rates_are_near_1_and_counts_cover_too_much() -> None
     assert 0.93 <= covered["bernoulli"] <= 0.97
     assert covered["poisson"] >= covered["bernoulli"]
     assert width["bernoulli"] < 0.9 * width["poisson"]
+
+
+def test_rates_of_users_and_items_cover_where_they_met_twice_on_average() -> None:
+    """Every user likes every item in their own way; an example has two impressions, not more."""
+    n_users, n_items, n_pages, n_shown = 300, 200, 20_000, 5
+    theta = np.array([1.0, 0.6, 0.4, 0.3, 0.2])
+    hits = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        user = rng.integers(0, n_users, n_pages)
+        query = rng.integers(0, n_items // 8, n_pages)
+        item = np.argsort(rng.random((n_pages, 8)), axis=1)[:, :n_shown] + query[:, None] * 8
+        likes = rng.beta(1, 4, size=(n_users, n_items))
+        clicked = rng.random(item.shape) < likes[user[:, None], item] * theta
+        frame = pl.DataFrame(
+            {
+                "page": np.arange(n_pages).repeat(n_shown),
+                "query": query.repeat(n_shown),
+                "user": user.repeat(n_shown),
+                "item": item.ravel(),
+                "position": np.tile(np.arange(1, n_shown + 1), n_pages),
+                "clicked": clicked.ravel(),
+            }
+        )
+        table = lk.evidence(
+            lk.read_log(frame),
+            known_curve(theta.tolist()),
+            unit=("user", "item"),
+            columns=["impressions", "ctr_low", "ctr_high"],
+        ).collect()
+        truth = likes[table["user"].to_numpy(), table["item"].to_numpy()]
+        assert table["impressions"].mean() < 2.1
+        low, high = (table[name].to_numpy() for name in ("ctr_low", "ctr_high"))
+        hits.append(np.mean((low <= truth) & (truth <= high)))
+    assert 0.93 <= np.mean(hits) <= 0.97
+    assert min(hits) >= 0.91

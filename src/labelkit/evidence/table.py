@@ -103,6 +103,9 @@ def evidence(
     the exposure: x = q·√Var(E_e)/(b + E_e), with q Student's quantile and Var(E_e) from the
     covariance of log θ. Impressions at slots without a propensity count in ``impressions``,
     ``clicks`` and ``raw_ctr`` only.
+
+    How much units differ is learned from those that were shown more than once. With fewer than two
+    impressions a unit, as for single impressions, intervals need not cover.
     """
     curve = curve_of(bias)
     wanted = chosen(columns, log)
