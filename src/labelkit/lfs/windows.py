@@ -178,7 +178,7 @@ class _Units(Value):
 
 def _largest(high: nw.Expr, low: nw.Expr) -> nw.Expr:
     """The largest absolute value of a group."""
-    return nw.when(high > -low).then(high).otherwise(-low)
+    return nw.when(high > low * -1).then(high).otherwise(low * -1)
 
 
 @dataclass(frozen=True, eq=False)
