@@ -1,6 +1,6 @@
 """Every bar of label models: the figure, the bar, met or missed.
 
-    python benchmarks/labelmodels.py quality      published votes and a zoo of simulated ones, no gold
+    python benchmarks/labelmodels.py quality      published votes and a simulated zoo, no gold
     python benchmarks/labelmodels.py imbalance    5 % positives, one-sided LFs, two copies
     python benchmarks/labelmodels.py parity       solver="sgd" beside the real Snorkel
     python benchmarks/labelmodels.py gold         what a hundred gold labels bring

@@ -15,9 +15,9 @@ from importlib.metadata import version
 
 import numpy as np
 import numpy.typing as npt
-from labelmodels_bars.vote_sets import FloatArray, VoteSet, read_all
 
 from labelkit.labelmodels import SnorkelMoments
+from labelmodels_bars.vote_sets import FloatArray, VoteSet, read_all
 
 
 def snorkel_proba(

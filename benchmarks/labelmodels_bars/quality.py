@@ -11,9 +11,8 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from labelmodels_bars.vote_sets import VoteSet, read_all
-
 from labelkit.labelmodels import LabelModel
+from labelmodels_bars.vote_sets import VoteSet, read_all
 
 FIXED = ("majority", "onecoin", "snorkel")
 # What the issue asks for, in per cent; on SMS it is majority vote less one point.
