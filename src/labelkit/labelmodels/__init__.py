@@ -9,6 +9,7 @@ In the order in which data meets them::
 
     statistics    unique vote rows with counts, gold on them
     base          the contract, and the shell that all models share
+    squarem       EM, accelerated
     majority      MajorityVote       onecoin  OneCoin       moments  SnorkelMoments
     snorkel_sgd   Snorkel's own solver, step by step
     redundancy    LFs that repeat each other share their weight
