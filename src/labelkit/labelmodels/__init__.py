@@ -12,6 +12,8 @@ In the order in which data meets them::
     squarem       EM, accelerated
     majority      MajorityVote       onecoin  OneCoin       moments  SnorkelMoments
     snorkel_sgd   Snorkel's own solver, step by step
+    rates         VoteRates: silence is evidence, class balance estimated
+    dependencies  LFs that err together
     redundancy    LFs that repeat each other share their weight
     posterior     what every fit ends in: scores, calibration, probabilities
     calibration   scale and shift from gold
@@ -29,6 +31,7 @@ from labelkit.labelmodels.model import LabelModel
 from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
 from labelkit.labelmodels.posterior import Posterior
+from labelkit.labelmodels.rates import VoteRates
 
 __all__ = [
     "LabelModel",
@@ -37,5 +40,6 @@ __all__ = [
     "Posterior",
     "SnorkelMoments",
     "VoteModel",
+    "VoteRates",
     "marginal_value",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelkit.labelmodels.calibration import calibrate_on
+from labelkit.labelmodels.dependencies import PairFit
 from labelkit.labelmodels.posterior import Posterior, Scorer
 from labelkit.labelmodels.statistics import (
     FloatArray,
@@ -17,7 +18,7 @@ from labelkit.labelmodels.statistics import (
     VoteStatistics,
 )
 
-Method: TypeAlias = Literal["majority", "onecoin", "snorkel"]
+Method: TypeAlias = Literal["majority", "onecoin", "snorkel", "rates"]
 FitScorer: TypeAlias = Callable[[VoteStatistics, FloatArray, GoldSample], Scorer]
 
 MIN_LFS = 3
@@ -28,6 +29,12 @@ MIN_GOLD = 30
 # A fit that takes this share of all votes for worthless, on no other ground than the agreement of
 # one-sided functions, and that overrules so many majorities, has gone astray.
 MAX_WORTHLESS, MAX_OVERRULED = 0.25, 0.05
+# Rates of voting are believed if what they leave of the joint voting is within so many standard
+# deviations of sampling noise, or, where examples are so many that any misfit shows, next to
+# nothing. In simulated worlds in which they are wrong it is dozens (see the page).
+MAX_EXCESS, MIN_EXPLAINED = 3.0, 0.97
+# So many examples a parameter, or their estimates are noise.
+MIN_EXAMPLES = 30
 N_FOLDS = 5
 CLEAR_GAIN = 2.0
 
@@ -67,6 +74,43 @@ def choose_by_votes(statistics: VoteStatistics) -> Choice:
         f"{voting} functions vote, two or more of them on {overlap:.0%} of the examples: enough "
         "agreement to learn one accuracy for each",
     )
+
+
+def choose_rates(fit: PairFit, *, n_parameters: int, n_margins: int, n: float) -> Choice | None:
+    """Rates of voting, if they explain what LFs do together, or None.
+
+    They make of silence, and of an unequal class balance, what one accuracy per LF cannot; and
+    they go badly wrong where LFs fire or fall silent together for a reason that is not the class.
+    Then they cannot explain the joint votes of pairs, and that shows without gold.
+
+    Parameters
+    ----------
+    fit : of rates fitted to these votes
+    n_margins : number of votes, LF by LF and class by class, that were ever cast
+    """
+    testable = fit.n_cells + n_margins > n_parameters
+    if not testable or n < MIN_EXAMPLES * n_parameters:
+        return None
+    if fit.excess > MAX_EXCESS and not fit.explained >= MIN_EXPLAINED:
+        return None
+    return Choice(
+        "rates",
+        f"given the class, functions vote and fall silent independently as far as "
+        f"{fit.n_cells} pairs of votes tell ({max(fit.explained, 0):.0%} of what they do together "
+        "is explained): their rates of voting, and the class balance, can be learned",
+    )
+
+
+def sample_of(statistics: VoteStatistics, seed: int, size: int = 20_000) -> VoteStatistics:
+    """The statistics, or so many examples drawn from them where there are more unique rows.
+
+    Whether a model fits shows on these as well as on millions.
+    """
+    if len(statistics.rows) <= size:
+        return statistics
+    share = statistics.counts / statistics.counts.sum()
+    drawn = np.random.default_rng(seed).multinomial(size, share)
+    return statistics.drawn(drawn.astype(np.float64))
 
 
 def doubt(

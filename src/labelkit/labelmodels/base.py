@@ -79,6 +79,14 @@ class VoteModel(ABC):
         """How to fit again, quickly, to resampled counts; None if there is nothing to fit."""
         return None
 
+    def _without_votes(self, scorer: Scorer, assumed: FloatArray) -> FloatArray:
+        """P(Y) (k,) where no LF voted: the balance, unless silence says more."""
+        return assumed
+
+    def _balance_from_votes(self) -> FloatArray | None:
+        """The class balance (k,), if the model estimated it from votes."""
+        return None
+
     # --- fitting ------------------------------------------------------------------------------
 
     def fit(
@@ -127,13 +135,17 @@ class VoteModel(ABC):
         assumed: FloatArray = np.full(self.cardinality, 1 / self.cardinality)
         if balance is not None:
             assumed = checked_balance(balance, self.cardinality)
+        self._balance_given = balance is not None
         scorer = self._fit_scorer(statistics, assumed, gold)
-        calibration, unvoted = Calibration.identity(self.cardinality), assumed
+        unvoted = self._without_votes(scorer, assumed)
+        calibration = Calibration.identity(self.cardinality)
         if gold is not None:
             calibration = calibrate_on(scorer, statistics, gold)
-            unvoted = answer_without_votes(calibration, assumed, statistics, gold)
-        estimated = gold is not None and balance is None
-        self.class_balance_ = gold.balance(self.cardinality) if gold and estimated else assumed
+            unvoted = answer_without_votes(calibration, unvoted, statistics, gold)
+        from_votes = self._balance_from_votes()
+        self.class_balance_ = assumed if from_votes is None else from_votes
+        if gold is not None and balance is None:
+            self.class_balance_ = gold.balance(self.cardinality)
         self._assumed_balance = assumed
         self.posterior_ = Posterior(scorer, calibration, unvoted)
         self.lf_names_ = statistics.lf_names

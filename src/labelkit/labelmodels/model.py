@@ -13,16 +13,19 @@ from labelkit.labelmodels.auto import (
     Method,
     choose_by_gold,
     choose_by_votes,
+    choose_rates,
     doubt,
+    sample_of,
 )
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
+from labelkit.labelmodels.rates import VoteRates
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
 
-MethodName: TypeAlias = Literal["auto", "majority", "onecoin", "snorkel"]
+MethodName: TypeAlias = Literal["auto", "majority", "onecoin", "snorkel", "rates"]
 
 
 class LabelModel(VoteModel):
@@ -32,8 +35,8 @@ class LabelModel(VoteModel):
     ----------
     cardinality : number of classes k ≥ 2
     method : "auto" picks from what the votes can carry, and from gold where there is enough, and
-        says why; "majority", "onecoin" and "snorkel" are `MajorityVote`, `OneCoin` and
-        `SnorkelMoments` with their defaults
+        says why; "majority", "onecoin", "snorkel" and "rates" are `MajorityVote`, `OneCoin`,
+        `SnorkelMoments` and `VoteRates` with their defaults
     seed : for bootstrap intervals, cross-validation on gold and the tie policy "true-random"
 
     Attributes
@@ -54,6 +57,7 @@ class LabelModel(VoteModel):
         choice = self._choose(statistics, balance, gold)
         self.method_, self.reason_ = choice.method, choice.reason
         self.model_ = self._model(choice.method)
+        self.model_._balance_given = self._balance_given
         self._n_replicates = self.model_._n_replicates
         return self.model_._fit_scorer(statistics, balance, gold)
 
@@ -66,7 +70,10 @@ class LabelModel(VoteModel):
         if self.method != "auto":
             return Choice(self.method, "asked for by name")
         choice = choose_by_votes(statistics)
-        if choice.method == "onecoin":
+        rates = self._rates(statistics, balance) if choice.method == "onecoin" else None
+        if rates is not None:
+            choice = rates
+        elif choice.method == "onecoin":
             model = OneCoin(self.cardinality, seed=self.seed)
             scorer = model._fit_scorer(statistics, balance, None)
             proba = Posterior(scorer, Calibration.identity(self.cardinality), balance)
@@ -75,6 +82,8 @@ class LabelModel(VoteModel):
         if gold is None:
             return choice
         methods: list[Method] = ["onecoin", "majority"]
+        if choice.method == "rates":
+            methods.append("rates")
         if statistics.m >= MIN_LFS:
             methods.append("snorkel")
         candidates: dict[Method, FitScorer] = {
@@ -84,7 +93,29 @@ class LabelModel(VoteModel):
             statistics, gold, balance, candidates, preferred=choice, seed=self.seed
         )
 
+    def _rates(self, statistics: VoteStatistics, balance: FloatArray) -> Choice | None:
+        sample = sample_of(statistics, self.seed)
+        model = VoteRates(self.cardinality, seed=self.seed)
+        model._balance_given = self._balance_given
+        model._fit_scorer(sample, balance, None)
+        return choose_rates(
+            model.pair_fit_,
+            n_parameters=model.n_parameters_,
+            n_margins=int((statistics.votes_cast > 0).sum()),
+            n=sample.n,
+        )
+
+    def _without_votes(self, scorer: Scorer, assumed: FloatArray) -> FloatArray:
+        return self.model_._without_votes(scorer, assumed)
+
+    def _balance_from_votes(self) -> FloatArray | None:
+        return self.model_._balance_from_votes()
+
     def _model(self, method: Method) -> VoteModel:
+        if method == "rates":
+            model = VoteRates(self.cardinality, seed=self.seed)
+            model._balance_given = self._balance_given
+            return model
         if method == "majority":
             return MajorityVote(self.cardinality, seed=self.seed)
         if method == "onecoin":

@@ -199,7 +199,7 @@ class OneCoin(VoteModel):
         cardinality: int = 2,
         *,
         centre: float = 0.8,
-        strength: float = 0.02,
+        strength: float = 0.05,
         margin: float = 0.05,
         redundancy: float | None = 0.9,
         max_iter: int = 500,
