@@ -12,7 +12,9 @@ In the order in which data meets them::
     squarem       EM, accelerated
     majority      MajorityVote       onecoin  OneCoin       moments  SnorkelMoments
     snorkel_sgd   Snorkel's own solver, step by step
-    rates         VoteRates: silence is evidence, class balance estimated
+    rates         VoteRates: silence is evidence, class balance estimated (rate_fit: its EM)
+    balance       shares of the classes, with intervals, or why they cannot be told
+    diagnostics   what to doubt in a fit, and what to do
     dependencies  LFs that err together
     redundancy    LFs that repeat each other share their weight
     posterior     what every fit ends in: scores, calibration, probabilities

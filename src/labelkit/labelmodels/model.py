@@ -96,10 +96,9 @@ class LabelModel(VoteModel):
     def _rates(self, statistics: VoteStatistics, balance: FloatArray) -> Choice | None:
         sample = sample_of(statistics, self.seed)
         model = VoteRates(self.cardinality, seed=self.seed)
-        model._balance_given = self._balance_given
-        model._fit_scorer(sample, balance, None)
+        fit = model.look(sample, balance if self._balance_given else None)
         return choose_rates(
-            model.pair_fit_,
+            fit,
             n_parameters=model.n_parameters_,
             n_margins=int((statistics.votes_cast > 0).sum()),
             n=sample.n,

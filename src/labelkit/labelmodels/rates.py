@@ -4,263 +4,36 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from labelkit.errors import ConvergenceWarning
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.dependencies import (
     STRONG,
+    PairFit,
     PairResiduals,
     clearest,
     dependence,
     effective_discounts,
 )
-from labelkit.labelmodels.onecoin import one_coin_weights
 from labelkit.labelmodels.posterior import LogLinear, Scorer, normalised
+from labelkit.labelmodels.rate_fit import (
+    RateProblem,
+    Rates,
+    first_rates,
+    fit_rates,
+    rate_scores,
+)
 from labelkit.labelmodels.redundancy import redundant_pairs
-from labelkit.labelmodels.squarem import ascend
-from labelkit.labelmodels.statistics import FloatArray, GoldSample, IntArray, VoteStatistics
+from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
 
-_EDGE = 1e-6
 # Each round discounts the clearest dependent pairs and fits again, so that what they distorted
 # is not taken for dependence of others.
 _MAX_ROUNDS = 6
-
-
-@dataclass(frozen=True)
-class RateProblem:
-    """What rates of voting are fitted to.
-
-    Parameters
-    ----------
-    statistics : votes
-    balance : (k,) class balance, or None if it is to be estimated
-    discount : (m,) weight of each LF's log-likelihood and prior, in (0, 1]
-    centre : accuracy expected of an LF among equally frequent classes
-    imagined : examples of each class behind that expectation, and behind the balance
-    margin : accuracies stay above chance by this share of the way to certainty
-    """
-
-    statistics: VoteStatistics
-    balance: FloatArray | None
-    discount: FloatArray
-    centre: float
-    imagined: float
-    margin: float
-
-    @cached_property
-    def one_sided(self) -> IntArray:
-        """LFs (s,) that vote for a single class."""
-        return np.flatnonzero(self.statistics.one_sided)
-
-    @cached_property
-    def side(self) -> IntArray:
-        """The class that each of them votes for, (s,)."""
-        return np.asarray(self.statistics.votes_cast[self.one_sided].argmax(axis=1))
-
-    @property
-    def n_parameters(self) -> int:
-        """How many numbers are estimated."""
-        s = len(self.one_sided)
-        free = 0 if self.balance is not None else self.statistics.cardinality - 1
-        voting = int((self.statistics.votes_cast.sum(axis=1) > 0).sum())
-        return voting + s + free
-
-    @property
-    def lowest(self) -> float:
-        """The lowest accuracy that is allowed."""
-        chance = 1 / self.statistics.cardinality
-        return chance + self.margin * (1 - chance)
-
-    @property
-    def lowest_ratio(self) -> float:
-        """So many times as often an LF votes for its class within it as outside, at least."""
-        return self.lowest * (self.statistics.cardinality - 1) / (1 - self.lowest)
-
-    @cached_property
-    def expected_rates(self) -> tuple[FloatArray, FloatArray]:
-        """Rates (s,) within and outside the class of LFs of accuracy ``centre`` that vote so often.
-
-        Among equally frequent classes.
-        """
-        k = self.statistics.cardinality
-        coverage = self.statistics.votes_cast.sum(axis=1)[self.one_sided] / self.statistics.n
-        hit = np.clip(k * self.centre * coverage, _EDGE, 0.95)
-        return hit, hit * (1 - self.centre) / (self.centre * (k - 1))
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Parameters of the model.
-
-    ::
-
-        accuracy  (m,)  P(vote is right), of LFs that vote for several classes
-        hit       (m,)  P(LF votes | its class), of LFs that vote for one class only
-        false     (m,)  P(LF votes | another class), likewise
-        balance   (k,)  P(Y)
-
-    What does not apply to an LF keeps the value that it began with.
-    """
-
-    accuracy: FloatArray
-    hit: FloatArray
-    false: FloatArray
-    balance: FloatArray
-
-    def flat(self) -> FloatArray:
-        """All of them in a row, for the climb."""
-        return np.concatenate([self.accuracy, self.hit, self.false, self.balance])
-
-    @classmethod
-    def of(cls, flat: FloatArray, m: int) -> Rates:
-        """The inverse of `flat` for m LFs."""
-        return cls(*np.split(flat, [m, 2 * m, 3 * m]))
-
-
-def first_rates(problem: RateProblem) -> Rates:
-    """Every LF as expected, classes equally frequent unless given."""
-    k, m = problem.statistics.cardinality, problem.statistics.m
-    balance = np.full(k, 1 / k) if problem.balance is None else problem.balance
-    return _all_lfs(problem, np.full(m, problem.centre), *problem.expected_rates, balance)
-
-
-def _all_lfs(
-    problem: RateProblem,
-    accuracy: FloatArray,
-    hit: FloatArray,
-    false: FloatArray,
-    balance: FloatArray,
-) -> Rates:
-    """Rates whose ``hit`` and ``false`` (s,) are of the one-sided LFs, brought within bounds."""
-    ratio, s = problem.lowest_ratio, problem.one_sided
-    false = np.clip(false, _EDGE, (1 - _EDGE) / ratio)
-    hit = np.clip(hit, ratio * false, 1 - _EDGE)
-    every_hit, every_false = (np.full(problem.statistics.m, 0.5) for _ in range(2))
-    every_hit[s], every_false[s] = hit, false
-    balance = np.maximum(balance, _EDGE)
-    accuracy = np.clip(accuracy, problem.lowest, 1 - _EDGE)
-    return Rates(accuracy, every_hit, every_false, balance / balance.sum())
-
-
-def _within(problem: RateProblem, flat: FloatArray) -> FloatArray:
-    s, rates = problem.one_sided, Rates.of(flat, problem.statistics.m)
-    return _all_lfs(problem, rates.accuracy, rates.hit[s], rates.false[s], rates.balance).flat()
-
-
-def rate_scores(problem: RateProblem, rates: Rates) -> LogLinear:
-    """log P(Y) + Σ_j discount_j log P(λ_j | Y) with silence in the intercept, as log-linear scores.
-
-    A vote's weight is its log probability less that of the silence which it replaces.
-    """
-    k, s, v = problem.statistics.cardinality, problem.one_sided, problem.side
-    votes, hit, false = one_coin_weights(rates.accuracy, k), rates.hit[s], rates.false[s]
-    silent = np.repeat(np.log1p(-false)[:, None], k, axis=1)
-    silent[np.arange(len(s)), v] = np.log1p(-hit)
-    votes[s] = 0.0
-    votes[s, v, :] = np.log(false)[:, None]
-    votes[s, v, v] = np.log(hit)
-    votes[s, v, :] -= silent
-    discount = problem.discount
-    intercept = np.log(rates.balance) + discount[s] @ silent
-    return LogLinear(intercept, votes * discount[:, None, None])
-
-
-def rate_step(problem: RateProblem, flat: FloatArray) -> tuple[float, FloatArray]:
-    """The log posterior at a point, and where one step of EM leads from there."""
-    statistics, rates = problem.statistics, Rates.of(flat, problem.statistics.m)
-    scores = rate_scores(problem, rates).scores(statistics)
-    top = scores.max(axis=1)
-    likelihood = np.exp(scores - top[:, None])
-    total = likelihood.sum(axis=1)
-    mass = likelihood * (statistics.counts / total)[:, None]
-    height = float(statistics.counts @ (np.log(total) + top)) + _log_prior(problem, rates)
-    return height, _most_probable(problem, mass).flat()
-
-
-def _log_prior(problem: RateProblem, rates: Rates) -> float:
-    k, imagined, s = problem.statistics.cardinality, problem.imagined, problem.one_sided
-    two_sided = ~problem.statistics.one_sided
-    hit, false = problem.expected_rates
-    accuracy = imagined * k * _log_bernoulli(problem.centre, rates.accuracy)
-    inside = imagined * _log_bernoulli(hit, rates.hit[s])
-    outside = (k - 1) * imagined * _log_bernoulli(false, rates.false[s])
-    balance = imagined * np.log(rates.balance).sum() if problem.balance is None else 0.0
-    voting = problem.discount[two_sided] @ accuracy[two_sided]
-    return float(voting + problem.discount[s] @ (inside + outside) + balance)
-
-
-def _log_bernoulli(share: FloatArray | float, p: FloatArray) -> FloatArray:
-    return np.asarray(share * np.log(p) + (1 - share) * np.log1p(-p))
-
-
-def _most_probable(problem: RateProblem, mass: FloatArray) -> Rates:
-    """Parameters of highest posterior given expected class counts ``mass`` (p, k)."""
-    statistics, imagined = problem.statistics, problem.imagined
-    k, s, v = statistics.cardinality, problem.one_sided, problem.side
-    members = mass.sum(axis=0)
-    tallies = statistics.tallies(mass)
-    cast = statistics.votes_cast.sum(axis=1)
-    right = np.trace(tallies, axis1=1, axis2=2)
-    strength = imagined * k
-    accuracy = (right + strength * problem.centre) / (cast + strength)
-    expected_hit, expected_false = problem.expected_rates
-    # Imagined examples join the expected counts: voted within and outside, and silent.
-    hits = right[s] + imagined * expected_hit
-    misses = members[v] + imagined - hits
-    alarms = cast[s] - right[s] + (k - 1) * imagined * expected_false
-    quiet = members.sum() - members[v] + (k - 1) * imagined - alarms
-    hit, false = hits / (hits + misses), alarms / (alarms + quiet)
-    edge = hit < problem.lowest_ratio * false
-    false = np.where(edge, _rate_on_edge(hits + alarms, misses, quiet, problem.lowest_ratio), false)
-    hit = np.where(edge, problem.lowest_ratio * false, hit)
-    balance = problem.balance
-    if balance is None:
-        balance = (members + imagined) / (members.sum() + k * imagined)
-    return _all_lfs(problem, accuracy, hit, false, balance)
-
-
-def _rate_on_edge(
-    voted: FloatArray, misses: FloatArray, quiet: FloatArray, ratio: float
-) -> FloatArray:
-    """The most probable rate outside the class when that within is ``ratio`` times as high.
-
-    The objective is concave, and so its maximum under hit ≥ ratio · false lies on the edge if it
-    is not inside: voted/f = ratio·misses/(1 - ratio·f) + quiet/(1 - f), quadratic in f.
-    """
-    a = ratio * (voted + misses + quiet)
-    b = voted * (1 + ratio) + ratio * misses + quiet
-    return np.asarray((b - np.sqrt(np.maximum(b**2 - 4 * a * voted, 0.0))) / (2 * a))
-
-
-@dataclass(frozen=True)
-class RateFit:
-    """Rates at the maximum, the log posterior on the way there, and whether EM had settled."""
-
-    rates: Rates
-    log_posterior: FloatArray
-    converged: bool
-
-
-def fit_rates(
-    problem: RateProblem,
-    *,
-    start: Rates | None = None,
-    max_iter: int = 2000,
-    tolerance: float = 1e-7,
-) -> RateFit:
-    """EM for log posterior = Σ_r n_r log Σ_y p_y Π_j P(λ_rj | y)^discount_j + log prior."""
-    ascent = ascend(
-        lambda flat: rate_step(problem, flat),
-        (first_rates(problem) if start is None else start).flat(),
-        inside=lambda flat: _within(problem, flat),
-        max_iter=max_iter,
-        tolerance=tolerance,
-    )
-    return RateFit(Rates.of(ascent.point, problem.statistics.m), ascent.objective, ascent.converged)
+# Iterations and tolerance of the fits between which dependent pairs are looked for.
+_COARSE = (200, 1e-4)
 
 
 class VoteRates(VoteModel):
@@ -331,27 +104,17 @@ class VoteRates(VoteModel):
         self, statistics: VoteStatistics, balance: FloatArray, gold: GoldSample | None
     ) -> LogLinear:
         given = balance if self._balance_given else None
-        self.copies_ = np.eye(statistics.m, dtype=bool)
-        if self.redundancy is not None:
-            self.copies_ = redundant_pairs(statistics, self.redundancy)
-        found: FloatArray = np.zeros((statistics.m, statistics.m))
-        residuals = self._climb(statistics, given, found, None)
-        for _ in range(_MAX_ROUNDS if self.redundancy is not None else 0):
-            more = clearest(self.dependence_, known=(found > 0) | self.copies_)
-            if not more.any():
-                break
-            found = np.where((found > 0) | more, self.dependence_.correlation, 0.0)
-            residuals = self._climb(statistics, given, found, self.rates_)
+        self.look(statistics, given)
+        # What dependence there is was found with a coarse fit; this is the fit.
+        residuals = self._climb(statistics, given, self.max_iter, self.tolerance)
+        self.pair_fit_ = residuals.fit(self.copies_ | self._strong())
         if not self.converged_:
             warnings.warn(
                 f"EM had not settled after {self.max_iter} iterations; raise max_iter.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        strong = (found >= STRONG) & self.dependence_.together
-        self.pair_fit_ = residuals.fit(self.copies_ | strong)
         problem = self._problem(statistics, given)
-        self.n_parameters_ = problem.n_parameters
         worthless = self.rates_.accuracy <= problem.lowest + 1e-3
         ratio = self.rates_.hit / self.rates_.false
         s = problem.one_sided
@@ -359,17 +122,48 @@ class VoteRates(VoteModel):
         self.worthless_ = worthless
         return rate_scores(problem, self.rates_)
 
+    def look(self, statistics: VoteStatistics, given: FloatArray | None) -> PairFit:
+        """Find the LFs that err together, and how well the model explains the others.
+
+        Coarse fits suffice for that: this is what ``auto`` asks before it believes the model.
+
+        Parameters
+        ----------
+        given : (k,) class balance, or None if it is to be estimated
+        """
+        self.copies_ = np.eye(statistics.m, dtype=bool)
+        if self.redundancy is not None:
+            self.copies_ = redundant_pairs(statistics, self.redundancy)
+        self.rates_ = first_rates(self._problem(statistics, given, np.ones(statistics.m)))
+        found: FloatArray = np.zeros((statistics.m, statistics.m))
+        self.discount_ = effective_discounts(self.copies_, found)
+        residuals = self._climb(statistics, given, *_COARSE)
+        for _ in range(_MAX_ROUNDS if self.redundancy is not None else 0):
+            more = clearest(self.dependence_, known=(found > 0) | self.copies_)
+            if not more.any():
+                break
+            found = np.where((found > 0) | more, self.dependence_.correlation, 0.0)
+            self.discount_ = effective_discounts(self.copies_, found)
+            residuals = self._climb(statistics, given, *_COARSE)
+        self._found = found
+        self.n_parameters_ = self._problem(statistics, given).n_parameters
+        self.pair_fit_ = residuals.fit(self.copies_ | self._strong())
+        return self.pair_fit_
+
+    def _strong(self) -> npt.NDArray[np.bool_]:
+        """Pairs (m, m) whose dependence was found and is strong."""
+        return np.asarray((self._found >= STRONG) & self.dependence_.together)
+
     def _climb(
         self,
         statistics: VoteStatistics,
         given: FloatArray | None,
-        found: FloatArray,
-        start: Rates | None,
+        max_iter: int,
+        tolerance: float,
     ) -> PairResiduals:
-        """Fit with the dependence ``found`` (m, m) so far, and see what is left."""
-        self.discount_ = effective_discounts(self.copies_, found)
+        """Fit from where the last fit ended, and see what pairs do beyond it."""
         problem = self._problem(statistics, given)
-        fit = fit_rates(problem, start=start, max_iter=self.max_iter, tolerance=self.tolerance)
+        fit = fit_rates(problem, start=self.rates_, max_iter=max_iter, tolerance=tolerance)
         self.rates_, self.log_posterior_ = fit.rates, fit.log_posterior
         self.converged_ = fit.converged
         proba = normalised(rate_scores(problem, fit.rates).scores(statistics))
@@ -377,10 +171,14 @@ class VoteRates(VoteModel):
         self.dependence_ = dependence(residuals, statistics.m)
         return residuals
 
-    def _problem(self, statistics: VoteStatistics, given: FloatArray | None) -> RateProblem:
-        return RateProblem(
-            statistics, given, self.discount_, self.centre, self.imagined, self.margin
-        )
+    def _problem(
+        self,
+        statistics: VoteStatistics,
+        given: FloatArray | None,
+        discount: FloatArray | None = None,
+    ) -> RateProblem:
+        weight = self.discount_ if discount is None else discount
+        return RateProblem(statistics, given, weight, self.centre, self.imagined, self.margin)
 
     def _without_votes(self, scorer: Scorer, assumed: FloatArray) -> FloatArray:
         # Silence is evidence, and its evidence is in the intercept.
