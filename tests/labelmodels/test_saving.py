@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from labelkit.errors import LabelModelError
-from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
+from labelkit.labelmodels import (
+    DawidSkene,
+    LabelModel,
+    MajorityVote,
+    OneCoin,
+    SnorkelMoments,
+    Triplets,
+    WeightedMajority,
+)
 
 
 @pytest.mark.parametrize("kind", [LabelModel, MajorityVote, OneCoin, SnorkelMoments])

@@ -9,24 +9,28 @@ In the order in which data meets them::
 
     statistics    unique vote rows with counts, gold on them
     base          the contract, and the shell that all models share
-    squarem       EM, accelerated
     majority      MajorityVote       onecoin  OneCoin       moments  SnorkelMoments
+    dawid_skene   DawidSkene         weighted WeightedMajority    triplets Triplets
     snorkel_sgd   Snorkel's own solver, step by step
     rates         VoteRates: silence is evidence, class balance estimated (rate_fit: its EM)
     balance       shares of the classes, with intervals, or why they cannot be told
     diagnostics   what to doubt in a fit, and what to do
     dependencies  LFs that err together
+    confusion     EM for confusion matrices   squarem  any EM, faster
     redundancy    LFs that repeat each other share their weight
     posterior     what every fit ends in: scores, calibration, probabilities
     calibration   scale and shift from gold
     prediction    probabilities, ties, the table of weak labels
-    intervals     accuracies of LFs and their intervals
+    intervals     accuracies and confusions of LFs and their intervals
+    scoring       metrics on gold, by Snorkel's names
+    saving        models as JSON and NPZ
     auto          which model suits these votes
     marginal      what the labels lose without an LF
     model         LabelModel, the one that most users need
 """
 
 from labelkit.labelmodels.base import VoteModel
+from labelkit.labelmodels.dawid_skene import DawidSkene
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.marginal import marginal_value
 from labelkit.labelmodels.model import LabelModel
@@ -34,14 +38,19 @@ from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
 from labelkit.labelmodels.posterior import Posterior
 from labelkit.labelmodels.rates import VoteRates
+from labelkit.labelmodels.triplets import Triplets
+from labelkit.labelmodels.weighted import WeightedMajority
 
 __all__ = [
+    "DawidSkene",
     "LabelModel",
     "MajorityVote",
     "OneCoin",
     "Posterior",
     "SnorkelMoments",
+    "Triplets",
     "VoteModel",
     "VoteRates",
+    "WeightedMajority",
     "marginal_value",
 ]

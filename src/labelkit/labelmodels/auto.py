@@ -18,7 +18,15 @@ from labelkit.labelmodels.statistics import (
     VoteStatistics,
 )
 
-Method: TypeAlias = Literal["majority", "onecoin", "snorkel", "rates"]
+Method: TypeAlias = Literal[
+    "majority",
+    "weighted_majority",
+    "onecoin",
+    "rates",
+    "snorkel",
+    "dawid_skene",
+    "triplets",
+]
 FitScorer: TypeAlias = Callable[[VoteStatistics, FloatArray, GoldSample], Scorer]
 
 MIN_LFS = 3
@@ -76,8 +84,8 @@ def choose_by_votes(statistics: VoteStatistics) -> Choice:
     )
 
 
-def choose_rates(fit: PairFit, *, n_parameters: int, n_margins: int, n: float) -> Choice | None:
-    """Rates of voting, if they explain what LFs do together, or None.
+def choose_rates(fit: PairFit, *, n_parameters: int, n_margins: int, n: float) -> Choice | str:
+    """Rates of voting, if they explain what LFs do together; else why they are not believed.
 
     They make of silence, and of an unequal class balance, what one accuracy per LF cannot; and
     they go badly wrong where LFs fire or fall silent together for a reason that is not the class.
@@ -88,11 +96,18 @@ def choose_rates(fit: PairFit, *, n_parameters: int, n_margins: int, n: float) -
     fit : of rates fitted to these votes
     n_margins : number of votes, LF by LF and class by class, that were ever cast
     """
-    testable = fit.n_cells + n_margins > n_parameters
-    if not testable or n < MIN_EXAMPLES * n_parameters:
-        return None
+    if fit.n_cells + n_margins <= n_parameters:
+        return (
+            f"{fit.n_cells} pairs of votes cannot check a model of {n_parameters} parameters: "
+            "more functions must vote on the same examples"
+        )
+    if n < MIN_EXAMPLES * n_parameters:
+        return f"{n:,.0f} examples are too few for {n_parameters} parameters"
     if fit.excess > MAX_EXCESS and not fit.explained >= MIN_EXPLAINED:
-        return None
+        return (
+            f"the classes explain only {max(fit.explained, 0):.0%} of what functions do together, "
+            "which therefore has other reasons"
+        )
     return Choice(
         "rates",
         f"given the class, functions vote and fall silent independently as far as "

@@ -28,6 +28,8 @@ NEGLIGIBLE = 0.05
 # From here on a pair shares a good part of its votes: it is discounted, and no longer evidence for
 # or against the model of the others.
 STRONG = 0.2
+# With fewer LFs that meet, agreement cannot tell who is right.
+MIN_WITNESSES = 3
 # Below so many expected joint votes their number is Poisson rather than normal.
 _FEW = 5.0
 

@@ -12,7 +12,7 @@ from labelkit.errors import ConvergenceWarning
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.posterior import LogLinear
 from labelkit.labelmodels.redundancy import discounts
-from labelkit.labelmodels.squarem import ascend
+from labelkit.labelmodels.squarem import squarem
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
 
 _HIGHEST = 1 - 1e-6
@@ -116,22 +116,21 @@ def fit_one_coin(
     """EM from equal accuracies until no accuracy moves by more than ``tolerance``.
 
     Each step raises log posterior = Σ_r n_r log Σ_y p_y Π_{j votes} P(λ_rj | y)^discount_j
-    + Σ_j discount_j log prior(a_j).
+    + Σ_j discount_j log prior(a_j); see `squarem` for how it is sped up.
     """
     prior = problem.prior
 
-    def inside(accuracy: FloatArray) -> FloatArray:
-        return np.asarray(np.clip(accuracy, prior.lowest, prior.highest))
+    def within_range(jump: FloatArray, fallback: FloatArray) -> FloatArray:
+        return np.asarray(np.clip(jump, prior.lowest, prior.highest))
 
-    start: FloatArray = np.full(problem.statistics.m, prior.centre)
-    ascent = ascend(
+    ascent = squarem(
         lambda accuracy: _climb(problem, accuracy),
-        start,
-        inside=inside,
+        np.full(problem.statistics.m, prior.centre),
+        feasible=within_range,
         max_iter=max_iter,
         tolerance=tolerance,
     )
-    return OneCoinFit(ascent.point, ascent.objective, ascent.converged)
+    return OneCoinFit(ascent.parameters, ascent.log_posterior, ascent.converged)
 
 
 def _climb(problem: OneCoinProblem, accuracy: FloatArray) -> tuple[float, FloatArray]:

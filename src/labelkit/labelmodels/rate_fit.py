@@ -9,7 +9,7 @@ import numpy as np
 
 from labelkit.labelmodels.onecoin import one_coin_weights
 from labelkit.labelmodels.posterior import LogLinear
-from labelkit.labelmodels.squarem import ascend
+from labelkit.labelmodels.squarem import squarem
 from labelkit.labelmodels.statistics import FloatArray, IntArray, VoteStatistics
 
 _EDGE = 1e-6
@@ -238,11 +238,13 @@ def fit_rates(
     tolerance: float = 1e-7,
 ) -> RateFit:
     """EM for log posterior = Σ_r n_r log Σ_y p_y Π_j P(λ_rj | y)^discount_j + log prior."""
-    ascent = ascend(
+    ascent = squarem(
         lambda flat: rate_step(problem, flat),
         (first_rates(problem) if start is None else start).flat(),
-        inside=lambda flat: _within(problem, flat),
+        feasible=lambda jump, _: _within(problem, jump),
         max_iter=max_iter,
         tolerance=tolerance,
     )
-    return RateFit(Rates.of(ascent.point, problem.statistics.m), ascent.objective, ascent.converged)
+    return RateFit(
+        Rates.of(ascent.parameters, problem.statistics.m), ascent.log_posterior, ascent.converged
+    )

@@ -33,7 +33,7 @@ from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatisti
 # is not taken for dependence of others.
 _MAX_ROUNDS = 6
 # Iterations and tolerance of the fits between which dependent pairs are looked for.
-_COARSE = (200, 1e-4)
+_COARSE = (300, 1e-5)
 
 
 class VoteRates(VoteModel):
@@ -180,9 +180,9 @@ class VoteRates(VoteModel):
         weight = self.discount_ if discount is None else discount
         return RateProblem(statistics, given, weight, self.centre, self.imagined, self.margin)
 
-    def _without_votes(self, scorer: Scorer, assumed: FloatArray) -> FloatArray:
+    def _without_votes(self, scorer: Scorer, balance: FloatArray) -> FloatArray:
         # Silence is evidence, and its evidence is in the intercept.
-        return normalised(scorer.intercept[None])[0] if isinstance(scorer, LogLinear) else assumed
+        return normalised(scorer.intercept[None])[0] if isinstance(scorer, LogLinear) else balance
 
     def _balance_from_votes(self) -> FloatArray | None:
         return None if self._balance_given else self.rates_.balance
