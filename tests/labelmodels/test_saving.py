@@ -9,13 +9,10 @@ import pytest
 
 from labelkit.errors import LabelModelError
 from labelkit.labelmodels import (
-    DawidSkene,
     LabelModel,
     MajorityVote,
     OneCoin,
     SnorkelMoments,
-    Triplets,
-    WeightedMajority,
 )
 
 

@@ -193,13 +193,14 @@ def dependence(residuals: PairResiduals, m: int) -> Dependence:
 def clearest(found: Dependence, *, known: BoolArray) -> BoolArray:
     """Of the pairs that err together and are not ``known`` (m, m), the clearest of each LF.
 
-    A pair counts if neither of the two has a stronger partner: what a strong pair distorts
-    looks like weak dependence of others, and goes when the strong pair is discounted.
+    A pair counts if neither of the two has a stronger partner, and if it is at least half as
+    strong as the strongest: what a strong pair distorts looks like weak dependence of others, and
+    goes when the strong pair is discounted.
     """
     strength = np.where(found.together & ~known, found.correlation, 0.0)
-    strength[strength < NEGLIGIBLE] = 0.0
     strongest = np.maximum(strength.max(axis=0)[None, :], strength.max(axis=1)[:, None])
-    return np.asarray((strength > 0) & (strength >= strongest))
+    floor = max(float(strength.max(initial=0.0)) / 2, NEGLIGIBLE)
+    return np.asarray((strength >= floor) & (strength >= strongest))
 
 
 def holm(p: FloatArray) -> FloatArray:

@@ -10,19 +10,22 @@ import narwhals as nw
 from labelkit.engine import NativeFrame, to_native_like
 from labelkit.errors import LabelModelError, NotFittedError
 from labelkit.labelmodels.auto import (
+    MAX_EXCESS,
     MIN_LFS,
     Choice,
     FitScorer,
     Method,
+    Trial,
+    choose_by_fit,
     choose_by_gold,
     choose_by_votes,
-    choose_rates,
     doubt,
     sample_of,
 )
 from labelkit.labelmodels.balance import ClassBalance, balance_from_gold, balance_from_votes
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.dawid_skene import DawidSkene
+from labelkit.labelmodels.dependencies import PairResiduals
 from labelkit.labelmodels.diagnostics import Diagnosis, diagnose_fit
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.moments import SnorkelMoments
@@ -95,11 +98,13 @@ class LabelModel(VoteModel):
         choice = choose_by_votes(statistics)
         self._why_no_balance = choice.reason
         if choice.method == "onecoin":
-            rates = self._rates(statistics, balance)
-            if isinstance(rates, Choice):
-                choice = rates
-            else:
-                self._why_no_balance = rates
+            richer = choose_by_fit(
+                self._trials(statistics, balance),
+                n_margins=int((statistics.votes_cast > 0).sum()),
+                n=statistics.n,
+            )
+            choice = richer if isinstance(richer, Choice) else choice
+            self._why_no_balance = richer.reason if isinstance(richer, Choice) else richer
         if choice.method == "onecoin":
             model = OneCoin(self.cardinality, seed=self.seed)
             scorer = model._fit_scorer(statistics, balance, None)
@@ -109,8 +114,8 @@ class LabelModel(VoteModel):
         if gold is None:
             return choice
         methods: list[Method] = ["onecoin", "majority"]
-        if choice.method == "rates":
-            methods.append("rates")
+        if choice.method not in methods and choice.method != "snorkel":
+            methods.append(choice.method)
         if statistics.m >= MIN_LFS:
             methods.append("snorkel")
         candidates: dict[Method, FitScorer] = {
@@ -120,16 +125,37 @@ class LabelModel(VoteModel):
             statistics, gold, balance, candidates, preferred=choice, seed=self.seed
         )
 
-    def _rates(self, statistics: VoteStatistics, balance: FloatArray) -> Choice | str:
+    def _trials(self, statistics: VoteStatistics, balance: FloatArray) -> list[Trial]:
+        """Rates of voting and confusions, fitted on trial."""
         sample = sample_of(statistics, self.seed)
-        model = VoteRates(self.cardinality, seed=self.seed)
-        fit = model.look(sample, balance if self._balance_given else None)
-        return choose_rates(
-            fit,
-            n_parameters=model.n_parameters_,
-            n_margins=int((statistics.votes_cast > 0).sum()),
-            n=sample.n,
+        rates = VoteRates(self.cardinality, seed=self.seed)
+        fit = rates.look(sample, balance if self._balance_given else None)
+        trials = [
+            Trial(
+                "rates",
+                fit,
+                rates.n_parameters_,
+                "given the class, functions vote and fall silent independently of each other, so "
+                "that their rates of voting and the class balance can be learned",
+            )
+        ]
+        if fit.excess <= MAX_EXCESS or statistics.one_sided.all():
+            return trials
+        # One-sided functions have no confusion to learn; where all are, this is the one-coin model.
+        confusions = DawidSkene(self.cardinality, seed=self.seed)
+        scorer = confusions._fit_scorer(sample, balance, None)
+        proba = Posterior(scorer, Calibration.identity(self.cardinality), balance).proba(sample)
+        several = int((~statistics.one_sided & (statistics.votes_cast.sum(axis=1) > 0)).sum())
+        trials.append(
+            Trial(
+                "dawid_skene",
+                PairResiduals.of(sample, proba).fit(rates.copies_),
+                # How often it is right in each class; the rest of a row is shrunk to even shares.
+                several * self.cardinality + int(statistics.one_sided.sum()),
+                "functions err independently, each by habits of its own, class by class",
+            )
         )
+        return trials
 
     def _without_votes(self, scorer: Scorer, balance: FloatArray) -> FloatArray:
         return self.model_._without_votes(scorer, balance)

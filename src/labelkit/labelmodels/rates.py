@@ -31,7 +31,7 @@ from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatisti
 
 # Each round discounts the clearest dependent pairs and fits again, so that what they distorted
 # is not taken for dependence of others.
-_MAX_ROUNDS = 6
+_MAX_ROUNDS = 8
 # Iterations and tolerance of the fits between which dependent pairs are looked for.
 _COARSE = (300, 1e-5)
 
