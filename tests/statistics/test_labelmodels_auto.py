@@ -47,15 +47,15 @@ def test_auto_is_not_worse_than_majority_vote_on_votes_of_any_kind(name) -> None
     assert np.mean(above) > -1
 
 
-def one_sided(seed: int, *, copied: bool) -> tuple[np.ndarray, np.ndarray]:
+def one_sided(seed: int, *, copied: bool, n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     """5 % positives; four one-sided functions for them, three against."""
     rng = np.random.default_rng(seed)
-    truth = (rng.random(4000) < 0.05).astype(int)
+    truth = (rng.random(n) < 0.05).astype(int)
     side = np.array([1, 1, 1, 1, 0, 0, 0])
     hit = np.array([0.6, 0.5, 0.4, 0.3, 0.5, 0.4, 0.3])
     false = np.array([0.01, 0.02, 0.005, 0.03, 0.05, 0.1, 0.1])
     L = np.where(
-        rng.random((4000, 7)) < np.where(truth[:, None] == side, hit, false), side, -1
+        rng.random((n, 7)) < np.where(truth[:, None] == side, hit, false), side, -1
     ).astype(np.int8)
     return (np.column_stack([L, L[:, 0], L[:, 4]]) if copied else L), truth
 
@@ -76,13 +76,13 @@ def test_with_rare_positives_and_copies_log_loss_is_the_lowest_in_every_seed(bal
 
 
 def test_intervals_of_the_class_balance_cover_the_share_of_positives() -> None:
-    # 100 data sets: 95 % has a standard error of 2.2 %.
+    # 60 data sets: 95 % has a standard error of 2.8 %.
     covered = []
-    for seed in range(100):
-        L, _ = one_sided(seed + 1000, copied=False)
+    for seed in range(60):
+        L, _ = one_sided(seed + 1000, copied=False, n=2000)
         table = LabelModel(method="rates", seed=seed).fit(L).class_balance_table_
         covered.append(table["low"][1] <= 0.05 <= table["high"][1])
-    assert 0.88 <= np.mean(covered) <= 1.0
+    assert 0.88 <= np.mean(covered)
 
 
 def test_no_dependence_is_found_among_independent_functions() -> None:

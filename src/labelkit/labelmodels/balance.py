@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = Literal["given", "gold", "votes", "assumed"]
 
-N_REPLICATES = 60
+N_REPLICATES = 50
 # Replicates are no larger than this: spread shrinks with √n (Bickel, Götze & van Zwet 1997).
 LARGEST_REPLICATE = 5_000
 Z_95 = 1.959963984540054

@@ -203,6 +203,6 @@ class VoteRates(VoteModel):
 
         def refit(resampled: VoteStatistics) -> Rates:
             problem = self._problem(resampled, given)
-            return fit_rates(problem, start=self.rates_, max_iter=200, tolerance=1e-5).rates
+            return fit_rates(problem, start=self.rates_, max_iter=100, tolerance=1e-4).rates
 
         return refit
