@@ -223,7 +223,7 @@ def test_lopsided_soft_labels_are_warned_of(make_world: Callable[..., Any]) -> N
     voted = world.proba.argmax(axis=1)
     sure_of_one = np.where(voted == 1, 0.98, 0.47)
     lopsided = np.column_stack([1 - sure_of_one, sure_of_one])
-    with pytest.warns(WeakEvidenceWarning, match="surer of it than of others"):
+    with pytest.warns(WeakEvidenceWarning, match="probably surer of it"):
         EndModel(LogisticRegression(), loss="expand").fit(world.X, lopsided)
     EndModel(LogisticRegression(), loss="hard").fit(world.X, lopsided)
 

@@ -150,7 +150,8 @@ class EndModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         Warns
         -----
         WeakEvidenceWarning
-            ``loss="expand"`` on labels that are surer of one class than of another.
+            ``loss="expand"`` on labels whose shares by probability and by most probable class lie
+            more than 0.1 (total variation) apart. Calibrated labels of a rare class do so rightly.
         """
         self._check_parameters()
         soft = soft_labels(labels, keys=self.keys)
@@ -309,9 +310,9 @@ class EndModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
             warnings.warn(
                 f"The soft labels give class {surest} {self.soft_share_[surest]:.0%} of the "
                 f"weight, but it is the most probable class of {self.hard_share_[surest]:.0%} of "
-                "the examples: they are surer of it than of others, and loss='expand' learns that "
-                "too. Calibrate the label model on gold (fit(votes, gold=...)), or set "
-                "loss='hard'.",
+                "the examples. If they were not calibrated on gold, they are probably surer of it "
+                "than of others, and loss='expand' learns that too. Give the label model gold "
+                "(fit(votes, gold=...)), or set loss='hard'.",
                 WeakEvidenceWarning,
                 stacklevel=4,
             )
