@@ -61,6 +61,9 @@ class Training:
             The estimator cannot use weights or batches as asked.
         """
         examples, local = np.unique(expansion.row, return_inverse=True)
+        if not isinstance(estimator, Pipeline):
+            # Straight from all features: each copied row is copied once.
+            return self._fit(clone(estimator), X, expansion, guess[examples])
         seen = take(X, examples.astype(np.int64))
         rows = replace(expansion, row=local.astype(np.int64))
         return self._fit(clone(estimator), seen, rows, guess[examples])
