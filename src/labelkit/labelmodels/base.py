@@ -79,6 +79,12 @@ class VoteModel(ABC):
         """How to fit again, quickly, to resampled counts; None if there is nothing to fit."""
         return None
 
+    def _calibrate(
+        self, scorer: Scorer, statistics: VoteStatistics, gold: GoldSample, balance: FloatArray
+    ) -> Calibration:
+        """What gold has to say about scores that have not seen it."""
+        return calibrate_on(scorer, statistics, gold, balance)
+
     # --- fitting ------------------------------------------------------------------------------
 
     def fit(
@@ -130,7 +136,7 @@ class VoteModel(ABC):
         scorer = self._fit_scorer(statistics, assumed, gold)
         calibration, unvoted = Calibration.identity(self.cardinality), assumed
         if gold is not None:
-            calibration = calibrate_on(scorer, statistics, gold)
+            calibration = self._calibrate(scorer, statistics, gold, assumed)
             unvoted = answer_without_votes(calibration, assumed, statistics, gold)
         estimated = gold is not None and balance is None
         self.class_balance_ = gold.balance(self.cardinality) if gold and estimated else assumed
