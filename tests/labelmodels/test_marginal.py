@@ -74,7 +74,7 @@ def test_gold_is_judged_by_models_that_did_not_see_it():
     )
     found = marginal_value(votes, noise, method="onecoin")
     assert found["accuracy_gain"].abs().max() < 0.12
-    # Each lower end is above zero in one of forty by chance: what must not be there is a gain of size.
+    # One lower end in forty is above zero by chance; what must not be there is a gain of size.
     assert found["log_loss_gain_low"].max() < 0.01
 
 

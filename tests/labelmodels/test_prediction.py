@@ -14,7 +14,7 @@ from labelkit.errors import LabelModelError
 from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
 from labelkit.lfs import Votes
 
-COLUMNS = ["query", "item", "p_0", "p_1", "label", "margin", "covered"]
+COLUMNS = ["query", "item", "p_0", "p_1", "label", "margin", "covered", "prior_share"]
 
 
 def as_kind(frame: pl.DataFrame, kind: str) -> object:

@@ -14,6 +14,10 @@ In the order in which data meets them::
     redundancy    LFs that repeat each other share their weight
     posterior     what every fit ends in: scores, calibration, probabilities
     calibration   scale and shift from gold
+    gold_assisted GoldAssisted: gold as observed truth
+    recalibration temperature, Platt, isotonic, by held-out loss      reliability  are labels honest
+    sets          prediction sets       doubt  how much of a label is prior
+    judged        these as methods of a fitted model
     prediction    probabilities, ties, the table of weak labels
     intervals     accuracies of LFs and their intervals
     auto          which model suits these votes
@@ -22,19 +26,31 @@ In the order in which data meets them::
 """
 
 from labelkit.labelmodels.base import VoteModel
+from labelkit.labelmodels.gold_assisted import GoldAssisted
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.marginal import marginal_value
 from labelkit.labelmodels.model import LabelModel
 from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
 from labelkit.labelmodels.posterior import Posterior
+from labelkit.labelmodels.recalibration import Recalibration, recalibrate
+from labelkit.labelmodels.reliability import Reliability, reliability
+from labelkit.labelmodels.sets import PredictionSets, labels_needed, prediction_sets
 
 __all__ = [
+    "GoldAssisted",
     "LabelModel",
     "MajorityVote",
     "OneCoin",
     "Posterior",
+    "PredictionSets",
+    "Recalibration",
+    "Reliability",
     "SnorkelMoments",
     "VoteModel",
+    "labels_needed",
     "marginal_value",
+    "prediction_sets",
+    "recalibrate",
+    "reliability",
 ]
