@@ -50,10 +50,11 @@ class PredictionSets:
 def conformal_scores(proba: FloatArray, score: SetScore = "aps") -> FloatArray:
     """How strange each class would be, (n, k) in [0, 1]; the stranger, the larger.
 
-    "aps": the probability of the class and of all that are as probable or more (adaptive
-    prediction sets, Romano, Sesia & Candès 2020, without their randomisation): sets grow where
-    the label is in doubt. "threshold": 1 - p (Sadinle, Lei & Wasserman 2019): the smallest sets on
-    average, too small where the label is in doubt.
+    "aps": the probability of all classes that are more probable (adaptive prediction sets, Romano,
+    Sesia & Candès 2020, with the class itself left out instead of in part at random: taken in, the
+    last of k classes would always score 1, and two classes could not be told apart). Sets grow
+    where the label is in doubt. "threshold": 1 - p (Sadinle, Lei & Wasserman 2019): the smallest
+    sets on average, too small where the label is in doubt.
     """
     if score not in get_args(SetScore):
         raise LabelModelError(f"score={score!r} is neither 'aps' nor 'threshold'.")
@@ -61,13 +62,13 @@ def conformal_scores(proba: FloatArray, score: SetScore = "aps") -> FloatArray:
         return np.asarray(1 - proba)
     order = np.argsort(-proba, axis=1, kind="stable")
     ranked = np.take_along_axis(proba, order, axis=1)
-    summed = np.cumsum(ranked, axis=1)
-    # Classes that are equally probable are equally strange: each gets the sum behind the last.
-    for y in range(ranked.shape[1] - 2, -1, -1):
-        tied = ranked[:, y] <= ranked[:, y + 1] + _ROUNDING
-        summed[:, y] = np.where(tied, summed[:, y + 1], summed[:, y])
+    before = np.cumsum(ranked, axis=1) - ranked
+    # Classes that are equally probable are equally strange: each gets what stands before the first.
+    for y in range(1, ranked.shape[1]):
+        tied = ranked[:, y] >= ranked[:, y - 1] - _ROUNDING
+        before[:, y] = np.where(tied, before[:, y - 1], before[:, y])
     scores = np.empty_like(proba)
-    np.put_along_axis(scores, order, summed, axis=1)
+    np.put_along_axis(scores, order, before, axis=1)
     return scores
 
 
