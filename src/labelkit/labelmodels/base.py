@@ -61,6 +61,8 @@ class VoteModel(JudgedByGold, ABC):
 
     # Each replicate of the bootstrap refits the model: dear models take fewer.
     _n_replicates: int = 100
+    # Whether the class balance was given; a model that estimates it asks.
+    _balance_given: bool = False
 
     def __init__(self, *, cardinality: int, seed: int) -> None:
         self.cardinality = cardinality
