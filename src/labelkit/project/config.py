@@ -166,7 +166,16 @@ class EvidenceConfig:
 class ModelConfig:
     """``[model]``: the label model; ``class_balance`` = one probability a label, if known."""
 
-    method: Literal["auto", "majority", "onecoin", "snorkel"] = "auto"
+    method: Literal[
+        "auto",
+        "majority",
+        "weighted_majority",
+        "onecoin",
+        "rates",
+        "snorkel",
+        "dawid_skene",
+        "triplets",
+    ] = "auto"
     class_balance: tuple[float, ...] | None = None
 
 
