@@ -23,9 +23,11 @@ In the order in which data meets them::
     auto          which model suits these votes
     marginal      what the labels lose without an LF
     model         LabelModel, the one that most users need
+    crowds        CrowdModel: people as sources, answers in long form
 """
 
 from labelkit.labelmodels.base import VoteModel
+from labelkit.labelmodels.crowds import CrowdModel
 from labelkit.labelmodels.gold_assisted import GoldAssisted
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.marginal import marginal_value
@@ -38,6 +40,7 @@ from labelkit.labelmodels.reliability import Reliability, reliability
 from labelkit.labelmodels.sets import PredictionSets, labels_needed, prediction_sets
 
 __all__ = [
+    "CrowdModel",
     "GoldAssisted",
     "LabelModel",
     "MajorityVote",
