@@ -136,8 +136,6 @@ def fit_hierarchy(
         class balance, since whoever planted them chose it
     start : (n, s) states to start from; else what the population's expected skill makes of votes
     """
-    from scipy.special import logsumexp
-
     if not len(answers.item):
         raise LabelModelError("There is no answer to fit a crowd model to.")
     known = known or Known.none()
@@ -151,7 +149,7 @@ def fit_hierarchy(
     if start is None:
         log = np.log(_spread(base / base.sum(axis=1, keepdims=True), k, structure))
         weights = np.broadcast_to(log, (answers.n_workers, *log.shape))
-        start = _softmax(_blocked(answers.scores(weights), known, shut))
+        start, _ = _softmax(_blocked(answers.scores(weights), known, shut))
     states = start
     bounds: list[float] = []
     converged = False
@@ -167,10 +165,9 @@ def fit_hierarchy(
         scores[free] += log_prior
         scores[known.item] += _within_class(log_prior, known, k, levels)
         scores = _blocked(scores, known, shut)
-        normaliser = logsumexp(scores, axis=1)
-        states = np.exp(scores - normaliser[:, None])
+        states, normaliser = _softmax(scores)
         prior = _log_prior_of(population, base)
-        bounds.append(float(normaliser.sum()) - workers.divergence - cost + prior)
+        bounds.append(normaliser - workers.divergence - cost + prior)
         if step >= 5 and bounds[-1] - bounds[-6] < 5 * tolerance * len(answers.item):
             converged = True
             break
@@ -294,6 +291,10 @@ def _within_class(log_prior: FloatArray, known: Known, k: int, levels: int) -> F
     return np.broadcast_to(within.ravel(), (len(known.item), levels * k))
 
 
-def _softmax(scores: FloatArray) -> FloatArray:
-    likelihood = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(likelihood / likelihood.sum(axis=1, keepdims=True))
+def _softmax(scores: FloatArray) -> tuple[FloatArray, float]:
+    """P(state) (n, s), and Σ log Σ exp of the scores."""
+    top = scores.max(axis=1, keepdims=True)
+    likelihood = np.exp(scores - top)
+    total = likelihood.sum(axis=1, keepdims=True)
+    likelihood /= total
+    return likelihood, float(np.log(total).sum() + top.sum())

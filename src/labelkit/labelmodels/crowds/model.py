@@ -124,7 +124,7 @@ class CrowdModel:
         free[known_items.item] = False
         self._balance_from = free if free.any() else ~free
         self.class_balance_: FloatArray = fitted.proba[self._balance_from].mean(axis=0)
-        self._people = people(answers, fitted.proba, self.class_balance_, coin=fitted.coin)
+        self._people = people(answers, fitted.proba, coin=fitted.coin)
         self._interval: FloatArray | None = None
         self._count()
         # Only the kind of the frame is kept, not its rows.
