@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                     p, low, high, half = np.array([f[metric] for f in found]).T
                     ratio = np.nanmean(p) / np.nanmean(half)
                     inside = np.nanmean((low <= half) & (half <= high))
-                    judged = ("within the bar" if abs(ratio - 1) <= BAR else "OUTSIDE") if n_gold else ""  # fmt: skip
+                    judged = "within the bar" if abs(ratio - 1) <= BAR else "OUTSIDE"
+                    judged = judged if n_gold else ""
                     print(f"  {metric:10s} predicted {np.nanmean(p):.3f}   realised "
                           f"{np.nanmean(half):.3f}   ratio {ratio:.2f}   in range {inside:.0%}   "
                           f"{judged}", flush=True)  # fmt: skip
