@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from labelkit.errors import LogError, ProjectError
 from labelkit.logs.sources import find_files, scan_files
-from labelkit.project.gold import KEYS, match_gold, unflattered
+from labelkit.project.gold import match_gold, unflattered
 from labelkit.project.runs import Run
 from labelkit.selection import LabelPlan, LearningCurves, plan_labels, simulate_rounds
 
@@ -35,21 +35,24 @@ def plan_project(
 
     Gold that the run was fitted with meets labels of models that did not see it, as in validation:
     errors that the model has been told of would make it look nearer to its target than it is.
+
+    Parameters
+    ----------
+    gold : of examples of the run, ``round`` in time; may be empty
     """
     labels = run.labels()
-    known = match_gold(gold, labels)
-    if run.has("crossfit") and len(known):
-        labels = unflattered(labels, run.table("crossfit"))
+    if run.has("crossfit") and len(gold):
+        labels = unflattered(labels, run.table("crossfit"), run.keys)
     return plan_labels(
         labels,
         target,
-        gold=known if len(known) else None,
+        gold=gold if len(gold) else None,
         n_max=n_max,
         strategy=strategy,
         audit_share=audit_share,
         cost_per_label=cost_per_label,
         seconds_per_label=seconds_per_label,
-        keys=KEYS,
+        keys=run.keys,
         seed=seed,
     )
 
@@ -78,7 +81,7 @@ def simulate_project(
         table = scan_files(find_files(truth), "polars").collect("polars").to_polars()
     except LogError as error:
         raise ProjectError(f"The file of truth cannot be used: {error}") from None
-    lacking = [c for c in (*KEYS, "label") if c not in table.columns]
+    lacking = [c for c in (*run.keys, "label") if c not in table.columns]
     if lacking:
         raise ProjectError(
             f"'{truth.name}' has no column {', '.join(map(repr, lacking))} "
@@ -87,8 +90,8 @@ def simulate_project(
     labels = run.labels()
     return simulate_rounds(
         labels,
-        match_gold(table.select(*KEYS, "label"), labels),
-        features=evidence_numbers(run.evidence()),
+        match_gold(table.select(*run.keys, "label"), labels, run.keys),
+        features=evidence_numbers(run.evidence(), run.keys),
         strategies=strategies,
         rounds=rounds,
         n=n,
@@ -96,12 +99,12 @@ def simulate_project(
         metric=metric,
         error_rate=error_rate,
         cost=cost,
-        keys=KEYS,
+        keys=run.keys,
         seed=seed,
     )
 
 
-def evidence_numbers(evidence: pl.DataFrame) -> npt.NDArray[np.float64]:
+def evidence_numbers(evidence: pl.DataFrame, keys: Sequence[str]) -> npt.NDArray[np.float64]:
     """The numeric columns of an evidence table as features, (N, d).
 
     Counts and times reach over orders of magnitude, so they come as log(1 + x). A null becomes the
@@ -110,7 +113,7 @@ def evidence_numbers(evidence: pl.DataFrame) -> npt.NDArray[np.float64]:
     import polars as pl
     import polars.selectors as cs
 
-    numbers = evidence.drop(KEYS).select(cs.numeric().cast(pl.Float64))
+    numbers = evidence.drop(keys).select(cs.numeric().cast(pl.Float64))
     columns = []
     for column in numbers.iter_columns():
         filled = column.fill_nan(None)

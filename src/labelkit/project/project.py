@@ -350,12 +350,13 @@ class Project(LFViews):
         from labelkit.project.planning import plan_project
 
         settings = self.config.selection
-        gold, timed = self.gold(), None
+        chosen, timed = self._chosen(run), None
+        gold = self._gold_of(chosen)
         if self._has_ledger():
             with self.ledger() as ledger:
                 timed = ledger.seconds_per_label()
         return plan_project(
-            self.run(run),
+            chosen,
             self._in_time(gold) if len(gold) else gold,
             target,
             n_max=n_max,
@@ -389,7 +390,7 @@ class Project(LFViews):
         from labelkit.project.planning import simulate_project
 
         return simulate_project(
-            self.run(run),
+            self._chosen(run),
             Path(truth),
             strategies=strategies,
             rounds=rounds,

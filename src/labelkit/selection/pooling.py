@@ -73,10 +73,10 @@ def pooled_weights(pi: npt.ArrayLike, rounds: npt.ArrayLike | None = None) -> Po
     learner made of the earlier answers, and its parts are uncorrelated. λ_r is proportional to
     1/v_r with v_r = Σ_{sampled in r} (1 − π_i)/π_i², the variance of T_r for answers that vary
     alike everywhere: a round weighs by the number it sampled, and more when less was left to sample
-    from. It is known before the answers are (for equal π exactly; else up to which units were drawn), and
-    it must be: shares that follow the answers' own variance would favour rounds that happened to
-    draw like answers, and be biased. A round that drew for certain only cannot speak about the rest
-    and gets λ_r = 0. For one round the weights are 1/π_i.
+    from. It is known before the answers are (for equal π exactly; else up to which units were
+    drawn), and it must be: shares that follow the answers' own variance would favour rounds that
+    happened to draw like answers, and be biased. A round that drew for certain only cannot speak
+    about the rest and gets λ_r = 0. For one round the weights are 1/π_i.
 
     Parameters
     ----------
