@@ -47,6 +47,7 @@ _HOME = {
     "MajorityVote": "labelkit.labelmodels",
     "OneCoin": "labelkit.labelmodels",
     "SnorkelMoments": "labelkit.labelmodels",
+    "CrowdModel": "labelkit.labelmodels",
     # end models
     "EndModel": "labelkit.endmodels",
     "features": "labelkit.endmodels",
@@ -69,6 +70,7 @@ _HOME = {
 __all__ = [
     "ABSTAIN",
     "Batch",
+    "CrowdModel",
     "EndModel",
     "FilesPlatform",
     "InteractionLog",
@@ -122,7 +124,13 @@ if TYPE_CHECKING:
     from labelkit.endmodels import EndModel, features
     from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
     from labelkit.evidence import doubly_robust, known_at, preference_pairs
-    from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
+    from labelkit.labelmodels import (
+        CrowdModel,
+        LabelModel,
+        MajorityVote,
+        OneCoin,
+        SnorkelMoments,
+    )
     from labelkit.lfs import (
         ABSTAIN,
         Votes,

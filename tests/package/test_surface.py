@@ -37,6 +37,7 @@ def test_the_public_names_are_these() -> None:
     assert sorted(lk.__all__) == [
         "ABSTAIN",
         "Batch",
+        "CrowdModel",
         "EndModel",
         "FilesPlatform",
         "InteractionLog",

@@ -31,9 +31,11 @@ In the order in which data meets them::
     auto          which model suits these votes
     marginal      what the labels lose without an LF
     model         LabelModel, the one that most users need
+    crowds        CrowdModel: people as sources, answers in long form
 """
 
 from labelkit.labelmodels.base import VoteModel
+from labelkit.labelmodels.crowds import CrowdModel
 from labelkit.labelmodels.dawid_skene import DawidSkene
 from labelkit.labelmodels.gold_assisted import GoldAssisted
 from labelkit.labelmodels.majority import MajorityVote
@@ -50,6 +52,7 @@ from labelkit.labelmodels.triplets import Triplets
 from labelkit.labelmodels.weighted import WeightedMajority
 
 __all__ = [
+    "CrowdModel",
     "DawidSkene",
     "GoldAssisted",
     "LabelModel",

@@ -23,6 +23,7 @@ In the order in which data meets them:
 - ``asking``    from a run's labels to the tasks of a round
 - ``gold``      fitted on gold, and yet measured on it honestly
 - ``measuring`` what a run's labels are worth, also on gold that they learned from
+- ``planning``  labels that a target takes; strategies tried out on known truth
 - ``provenance`` where a run comes from: hashes, functions, settings without secrets
 - ``manifest``  what a run read, what made it, what it wrote
 - ``runs``      run directories: built aside, renamed when complete

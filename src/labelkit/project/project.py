@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Round,
         RoundStatus,
     )
+    from labelkit.selection import LabelPlan, LearningCurves
     from labelkit.validation import ValidationReport
 
 LEDGER = "LABELKIT_LEDGER"
@@ -328,6 +329,78 @@ class Project(LFViews):
                 seed=self.config.run.seed if seed is None else seed,
             )
             return planned.status()
+
+    def plan_labels(
+        self,
+        target: str,
+        *,
+        strategy: Strategy | None = None,
+        audit_share: float | None = None,
+        cost_per_label: float | None = None,
+        seconds_per_label: float | None = None,
+        n_max: int | None = None,
+        seed: int | None = None,
+        run: str | None = None,
+    ) -> LabelPlan:
+        """How many labels a target such as "f1 ± 0.03" takes; see ``labelkit.plan_labels``.
+
+        Further rounds are taken to be drawn as ``[selection]`` says. Time per label is what the
+        ledger's answers took, unless given.
+        """
+        from labelkit.project.planning import plan_project
+
+        settings = self.config.selection
+        chosen, timed = self._chosen(run), None
+        gold = self._gold_of(chosen)
+        if self._has_ledger():
+            with self.ledger() as ledger:
+                timed = ledger.seconds_per_label()
+        return plan_project(
+            chosen,
+            self._in_time(gold) if len(gold) else gold,
+            target,
+            n_max=n_max,
+            strategy=strategy or settings.strategy,
+            audit_share=settings.audit_share if audit_share is None else audit_share,
+            cost_per_label=cost_per_label,
+            seconds_per_label=timed if seconds_per_label is None else seconds_per_label,
+            seed=self.config.run.seed if seed is None else seed,
+        )
+
+    def simulate_rounds(
+        self,
+        truth: str | Path,
+        *,
+        strategies: Sequence[str] | None = None,
+        rounds: int = 10,
+        n: int = 20,
+        seeds: int = 10,
+        metric: str = "f1",
+        error_rate: float = 0.0,
+        cost_per_label: float = 1.0,
+        seed: int | None = None,
+        run: str | None = None,
+    ) -> LearningCurves:
+        """Which strategy would have paid on this project's labels; ``labelkit.simulate_rounds``.
+
+        Parameters
+        ----------
+        truth : Parquet, CSV or JSON-lines file with the key columns and ``label``
+        """
+        from labelkit.project.planning import simulate_project
+
+        return simulate_project(
+            self._chosen(run),
+            Path(truth),
+            strategies=strategies,
+            rounds=rounds,
+            n=n,
+            seeds=seeds,
+            metric=metric,
+            error_rate=error_rate,
+            cost=cost_per_label,
+            seed=self.config.run.seed if seed is None else seed,
+        )
 
     def round_push(self, name: str | None = None) -> PushResult:
         """Send a round's tasks to the platform (default: the round that is open)."""

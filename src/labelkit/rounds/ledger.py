@@ -208,6 +208,13 @@ class Ledger:
         with self._database.read() as connection:
             return tuple(connection.scalars(query))
 
+    def seconds_per_label(self) -> float | None:
+        """Mean time that an answer took, as the platform timed it; None while none was timed."""
+        from labelkit.rounds import effort
+
+        with self._database.read() as connection:
+            return effort.seconds_per_label(connection)
+
     def _round(self, row: sa.Row[Any], platform: AnnotationPlatform) -> Round:
         if row.platform != platform.kind:
             raise RoundError(
