@@ -175,7 +175,7 @@ def m_step(problem: ConfusionProblem, mass: FloatArray) -> Confusion:
 
 
 def constrained_rows(amount: FloatArray, lowest: float) -> FloatArray:
-    """Row-stochastic C (m, k, k) that maximises Σ amount·log C (amount > 0) with trace(C_j) ≥ ``lowest``.
+    """Row-stochastic C (m, k, k) that maximises Σ amount·log C with trace(C_j) ≥ ``lowest``.
 
     Lagrange: C[y, v] = amount / λ_y off the diagonal and amount / (λ_y - μ) on it, μ ≥ 0 the
     price of the constraint; λ_y solves a quadratic, and the trace grows with μ, which is bisected.
