@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
+from labelkit.labelmodels import (
+    DawidSkene,
+    LabelModel,
+    MajorityVote,
+    OneCoin,
+    SnorkelMoments,
+    Triplets,
+)
 
 pytestmark = pytest.mark.statistics
 
@@ -42,6 +49,56 @@ def test_intervals_of_accuracies_cover_the_truth_when_the_model_is_true() -> Non
     for seed in range(60):
         L, _ = simulate(seed)
         table = OneCoin(seed=seed, strength=0.0).fit(L).lf_accuracies_
+        low, high = table["low"].to_numpy(), table["high"].to_numpy()
+        covered.append((low <= ACCURACY) & (high >= ACCURACY))
+    assert 0.91 <= np.mean(covered) <= 0.985
+
+
+# P(right | Y = 0), P(right | Y = 1) of six functions.
+BY_CLASS = np.array([[0.9, 0.7], [0.6, 0.85], [0.8, 0.8], [0.7, 0.95], [0.85, 0.6], [0.75, 0.75]])
+
+
+def simulate_by_class(seed: int, *, n: int = 2000, coverage: float = 0.6) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, n)
+    right = rng.random((n, 6)) < BY_CLASS[:, truth].T
+    votes = np.where(right, truth[:, None], 1 - truth[:, None])
+    return np.where(rng.random(votes.shape) < coverage, votes, -1).astype(np.int8)
+
+
+@pytest.mark.parametrize("k", [2, 3, 6])
+def test_confusions_are_found_without_gold_through_abstentions(k) -> None:
+    rng = np.random.default_rng(k)
+    truth = rng.integers(0, k, 20_000)
+    confusion = np.stack(
+        [np.stack([rng.dirichlet(1 + 7 * (np.arange(k) == y)) for y in range(k)]) for _ in range(8)]
+    )
+    draws = rng.random((8, len(truth), 1))
+    votes = (draws > confusion[:, truth].cumsum(axis=2)[:, :, :-1]).sum(axis=2).T
+    L = np.where(rng.random(votes.shape) < 0.6, votes, -1).astype(np.int8)
+    model = DawidSkene(k, strength=0.0).fit(L)
+    assert np.abs(model.conditional_ - confusion).max() < 0.06
+    assert np.abs(model.conditional_ - confusion).mean() < 0.012
+
+
+def test_intervals_of_confusions_cover_the_truth_when_the_model_is_true() -> None:
+    right = BY_CLASS[:, :, None]
+    pairs = np.concatenate([right, 1 - right], axis=2)
+    truth = np.stack([pairs[:, 0], pairs[:, 1, ::-1]], axis=1).ravel()
+    covered = []
+    for seed in range(30):
+        model = DawidSkene(strength=0.0, seed=seed).fit(simulate_by_class(seed))
+        low, high = (model.confusion_[name].to_numpy() for name in ("low", "high"))
+        covered.append((low <= truth) & (high >= truth))
+    assert 0.91 <= np.mean(covered) <= 0.985
+
+
+@pytest.mark.parametrize("kind", [DawidSkene, Triplets])
+def test_intervals_of_accuracies_of_other_models_cover_too(kind) -> None:
+    covered = []
+    for seed in range(30):
+        L, _ = simulate(seed)
+        table = kind(seed=seed).fit(L).lf_accuracies_
         low, high = table["low"].to_numpy(), table["high"].to_numpy()
         covered.append((low <= ACCURACY) & (high >= ACCURACY))
     assert 0.91 <= np.mean(covered) <= 0.985
