@@ -47,6 +47,9 @@ _HOME = {
     "MajorityVote": "labelkit.labelmodels",
     "OneCoin": "labelkit.labelmodels",
     "SnorkelMoments": "labelkit.labelmodels",
+    # end models
+    "EndModel": "labelkit.endmodels",
+    "features": "labelkit.endmodels",
     # selection and rounds
     "select": "labelkit.selection",
     "Batch": "labelkit.selection",
@@ -66,6 +69,7 @@ _HOME = {
 __all__ = [
     "ABSTAIN",
     "Batch",
+    "EndModel",
     "FilesPlatform",
     "InteractionLog",
     "LabelModel",
@@ -88,6 +92,7 @@ __all__ = [
     "doubly_robust",
     "evidence",
     "example_weights",
+    "features",
     "graded",
     "impression_weights",
     "interval",
@@ -114,6 +119,7 @@ if TYPE_CHECKING:
         training_arrays,
         weight_report,
     )
+    from labelkit.endmodels import EndModel, features
     from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
     from labelkit.evidence import doubly_robust, known_at, preference_pairs
     from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments

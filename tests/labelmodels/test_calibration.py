@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelkit.labelmodels import LabelModel, OneCoin
-from labelkit.labelmodels.calibration import calibrate
+from labelkit.labelmodels.calibration import CalibrationPrior, calibrate
 
 
 def test_without_rows_it_is_logistic_regression_with_priors() -> None:
@@ -24,7 +24,7 @@ def test_without_rows_it_is_logistic_regression_with_priors() -> None:
         return float(-logp.sum() + (theta[0] - 1) ** 2 / 2 + (theta[1:] ** 2).sum() / 2)
 
     expected = minimize(loss, np.array([1.0, 0, 0, 0]), tol=1e-10).x
-    found = calibrate(scores, labels)
+    found = calibrate(scores, labels, priors=[CalibrationPrior(1.0, 0.0, 1.0, 1e6)])
     np.testing.assert_allclose([found.scale, *found.shift], expected, atol=1e-3)
 
 

@@ -22,7 +22,7 @@ from labelkit.labelmodels import (
 )
 from labelkit.lfs import Votes
 
-COLUMNS = ["query", "item", "p_0", "p_1", "label", "margin", "covered"]
+COLUMNS = ["query", "item", "p_0", "p_1", "label", "margin", "covered", "prior_share"]
 
 
 def as_kind(frame: pl.DataFrame, kind: str) -> object:

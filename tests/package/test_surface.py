@@ -37,6 +37,7 @@ def test_the_public_names_are_these() -> None:
     assert sorted(lk.__all__) == [
         "ABSTAIN",
         "Batch",
+        "EndModel",
         "FilesPlatform",
         "InteractionLog",
         "LabelModel",
@@ -59,6 +60,7 @@ def test_the_public_names_are_these() -> None:
         "doubly_robust",
         "evidence",
         "example_weights",
+        "features",
         "graded",
         "impression_weights",
         "interval",

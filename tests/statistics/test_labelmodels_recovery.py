@@ -104,6 +104,25 @@ def test_intervals_of_accuracies_of_other_models_cover_too(kind) -> None:
     assert 0.91 <= np.mean(covered) <= 0.985
 
 
+def test_the_prior_of_confusions_costs_little_where_it_is_not_needed_and_saves_much() -> None:
+    # 60 symmetric LFs that vote 60 times each on 600 examples of five classes.
+    losses = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(0, 5, 600)
+        accuracy = rng.beta(6, 2.5, 60)
+        right = rng.random((600, 60)) < accuracy
+        L = np.where(right, truth[:, None], (truth[:, None] + rng.integers(1, 5, right.shape)) % 5)
+        votes = np.argsort(rng.random(L.shape), axis=1) < 6
+        L = np.where(votes, L, -1).astype(np.int8)
+        free = DawidSkene(5, strength=0.0, imagined_votes=0.0, tolerance=1e-4, max_iter=20_000)
+        models = (OneCoin(5), DawidSkene(5), free)
+        losses.append([log_loss(model.fit(L).predict_proba(L), truth) for model in models])
+    one_coin, default, without = np.mean(losses, axis=0)
+    assert default < 1.15 * one_coin
+    assert without > 3 * one_coin
+
+
 def test_soft_labels_are_nearly_as_good_as_with_the_true_accuracies() -> None:
     losses = []
     for seed in range(10):

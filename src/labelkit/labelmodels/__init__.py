@@ -16,6 +16,10 @@ In the order in which data meets them::
     redundancy    LFs that repeat each other share their weight
     posterior     what every fit ends in: scores, calibration, probabilities
     calibration   scale and shift from gold
+    gold_assisted GoldAssisted: gold as observed truth
+    recalibration temperature, Platt, isotonic, by held-out loss      reliability  are labels honest
+    sets          prediction sets       doubt  how much of a label is prior
+    judged        these as methods of a fitted model
     prediction    probabilities, ties, the table of weak labels
     intervals     accuracies and confusions of LFs and their intervals
     scoring       metrics on gold, by Snorkel's names
@@ -27,24 +31,36 @@ In the order in which data meets them::
 
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.dawid_skene import DawidSkene
+from labelkit.labelmodels.gold_assisted import GoldAssisted
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.marginal import marginal_value
 from labelkit.labelmodels.model import LabelModel
 from labelkit.labelmodels.moments import SnorkelMoments
 from labelkit.labelmodels.onecoin import OneCoin
 from labelkit.labelmodels.posterior import Posterior
+from labelkit.labelmodels.recalibration import Recalibration, recalibrate
+from labelkit.labelmodels.reliability import Reliability, reliability
+from labelkit.labelmodels.sets import PredictionSets, labels_needed, prediction_sets
 from labelkit.labelmodels.triplets import Triplets
 from labelkit.labelmodels.weighted import WeightedMajority
 
 __all__ = [
     "DawidSkene",
+    "GoldAssisted",
     "LabelModel",
     "MajorityVote",
     "OneCoin",
     "Posterior",
+    "PredictionSets",
+    "Recalibration",
+    "Reliability",
     "SnorkelMoments",
     "Triplets",
     "VoteModel",
     "WeightedMajority",
+    "labels_needed",
     "marginal_value",
+    "prediction_sets",
+    "recalibrate",
+    "reliability",
 ]

@@ -22,6 +22,7 @@ from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LabelModelError, NotFittedError
 from labelkit.labelmodels.calibration import answer_without_votes, calibrate_on
 from labelkit.labelmodels.intervals import accuracy_table
+from labelkit.labelmodels.judged import JudgedByGold, SeenGold
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
 from labelkit.labelmodels.prediction import TieBreak, break_ties, label_table, probabilities
 from labelkit.labelmodels.saving import read_model, write_model
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-class VoteModel(ABC):
+class VoteModel(JudgedByGold, ABC):
     """A model of P(Y | votes), in scikit-learn's manners.
 
     Parameters are stored untouched, ``fit`` returns the model, what was learned ends in ``_``,
@@ -83,6 +84,12 @@ class VoteModel(ABC):
         """P(Y) (k,) where every LF abstains: the class balance, unless silence is evidence."""
         return balance
 
+    def _calibrate(
+        self, scorer: Scorer, statistics: VoteStatistics, gold: GoldSample, balance: FloatArray
+    ) -> Calibration:
+        """What gold has to say about scores that have not seen it."""
+        return calibrate_on(scorer, statistics, gold, balance)
+
     # --- fitting ------------------------------------------------------------------------------
 
     def fit(
@@ -119,6 +126,7 @@ class VoteModel(ABC):
         sample = None if gold is None else gold_sample(votes, gold)
         balance = None if class_balance is None else np.asarray(class_balance, float)
         self._fit_statistics(statistics, sample, balance)
+        self._seen_gold = None if gold is None else SeenGold.of(votes, gold)
         self._native: NativeFrame = votes.frame if votes.native is None else votes.native
         return self
 
@@ -135,7 +143,7 @@ class VoteModel(ABC):
         calibration = Calibration.identity(self.cardinality)
         unvoted = self._without_votes(scorer, assumed)
         if gold is not None:
-            calibration = calibrate_on(scorer, statistics, gold)
+            calibration = self._calibrate(scorer, statistics, gold, assumed)
             unvoted = answer_without_votes(calibration, unvoted, statistics, gold)
         estimated = gold is not None and balance is None
         self.class_balance_ = gold.balance(self.cardinality) if gold and estimated else assumed
@@ -208,9 +216,10 @@ class VoteModel(ABC):
         Returns
         -------
         Frame with the key columns, ``p_0`` … ``p_{k-1}``, ``label`` (the most probable class, the
-        lowest on a tie), ``margin`` (largest minus second largest probability) and ``covered``
+        lowest on a tie), ``margin`` (largest minus second largest probability), ``covered``
         (whether any LF voted; where none did, all examples get one answer: the class balance, or
-        what gold says of them).
+        what gold says of them) and ``prior_share`` (share of what there was to find out that the
+        votes left to that answer; 1 where uncovered, 0 where no doubt is left).
         """
         return label_table(self._known(votes), self.posterior_)
 
@@ -272,6 +281,7 @@ class VoteModel(ABC):
         model.lf_names_ = tuple(plain["lf_names"])
         model.n_examples_, model.n_gold_ = plain["n_examples"], plain["n_gold"]
         model._statistics = None
+        model._seen_gold = None
         schema = {"lf": pl.String} | dict.fromkeys(("accuracy", "low", "high"), pl.Float64)
         model._accuracies = pl.DataFrame(plain["lf_accuracies"], schema=schema)
         model._native = model._accuracies
