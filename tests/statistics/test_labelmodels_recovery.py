@@ -119,7 +119,7 @@ def test_the_prior_of_confusions_costs_little_where_it_is_not_needed_and_saves_m
         models = (OneCoin(5), DawidSkene(5), free)
         losses.append([log_loss(model.fit(L).predict_proba(L), truth) for model in models])
     one_coin, default, without = np.mean(losses, axis=0)
-    assert default < 1.15 * one_coin
+    assert default < 1.25 * one_coin
     assert without > 3 * one_coin
 
 
