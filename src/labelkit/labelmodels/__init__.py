@@ -10,7 +10,9 @@ In the order in which data meets them::
     statistics    unique vote rows with counts, gold on them
     base          the contract, and the shell that all models share
     majority      MajorityVote       onecoin  OneCoin       moments  SnorkelMoments
+    dawid_skene   DawidSkene         weighted WeightedMajority    triplets Triplets
     snorkel_sgd   Snorkel's own solver, step by step
+    confusion     EM for confusion matrices   squarem  any EM, faster
     redundancy    LFs that repeat each other share their weight
     posterior     what every fit ends in: scores, calibration, probabilities
     calibration   scale and shift from gold
@@ -19,7 +21,9 @@ In the order in which data meets them::
     sets          prediction sets       doubt  how much of a label is prior
     judged        these as methods of a fitted model
     prediction    probabilities, ties, the table of weak labels
-    intervals     accuracies of LFs and their intervals
+    intervals     accuracies and confusions of LFs and their intervals
+    scoring       metrics on gold, by Snorkel's names
+    saving        models as JSON and NPZ
     auto          which model suits these votes
     marginal      what the labels lose without an LF
     model         LabelModel, the one that most users need
@@ -27,7 +31,11 @@ In the order in which data meets them::
 """
 
 from labelkit.labelmodels.base import VoteModel
+<<<<<<< HEAD
 from labelkit.labelmodels.crowds import CrowdModel
+=======
+from labelkit.labelmodels.dawid_skene import DawidSkene
+>>>>>>> s-family
 from labelkit.labelmodels.gold_assisted import GoldAssisted
 from labelkit.labelmodels.majority import MajorityVote
 from labelkit.labelmodels.marginal import marginal_value
@@ -38,9 +46,15 @@ from labelkit.labelmodels.posterior import Posterior
 from labelkit.labelmodels.recalibration import Recalibration, recalibrate
 from labelkit.labelmodels.reliability import Reliability, reliability
 from labelkit.labelmodels.sets import PredictionSets, labels_needed, prediction_sets
+from labelkit.labelmodels.triplets import Triplets
+from labelkit.labelmodels.weighted import WeightedMajority
 
 __all__ = [
+<<<<<<< HEAD
     "CrowdModel",
+=======
+    "DawidSkene",
+>>>>>>> s-family
     "GoldAssisted",
     "LabelModel",
     "MajorityVote",
@@ -50,7 +64,9 @@ __all__ = [
     "Recalibration",
     "Reliability",
     "SnorkelMoments",
+    "Triplets",
     "VoteModel",
+    "WeightedMajority",
     "labels_needed",
     "marginal_value",
     "prediction_sets",

@@ -8,7 +8,6 @@ expressions are the same for all models, and live here.
 from __future__ import annotations
 
 import inspect
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,12 +20,13 @@ import numpy.typing as npt
 
 from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LabelModelError, NotFittedError
-from labelkit.files import write_text
 from labelkit.labelmodels.calibration import answer_without_votes, calibrate_on
 from labelkit.labelmodels.intervals import accuracy_table
 from labelkit.labelmodels.judged import JudgedByGold, SeenGold
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
 from labelkit.labelmodels.prediction import TieBreak, break_ties, label_table, probabilities
+from labelkit.labelmodels.saving import read_model, write_model
+from labelkit.labelmodels.scoring import Judged, scores_on_gold
 from labelkit.labelmodels.statistics import (
     FloatArray,
     GoldSample,
@@ -36,7 +36,7 @@ from labelkit.labelmodels.statistics import (
     checked_balance,
     gold_sample,
 )
-from labelkit.lfs import Votes
+from labelkit.lfs import ABSTAIN, Votes, align_gold
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,6 +79,10 @@ class VoteModel(JudgedByGold, ABC):
     ) -> Callable[[VoteStatistics], Scorer] | None:
         """How to fit again, quickly, to resampled counts; None if there is nothing to fit."""
         return None
+
+    def _without_votes(self, scorer: Scorer, balance: FloatArray) -> FloatArray:
+        """P(Y) (k,) where every LF abstains: the class balance, unless silence is evidence."""
+        return balance
 
     def _calibrate(
         self, scorer: Scorer, statistics: VoteStatistics, gold: GoldSample, balance: FloatArray
@@ -136,10 +140,11 @@ class VoteModel(JudgedByGold, ABC):
         if balance is not None:
             assumed = checked_balance(balance, self.cardinality)
         scorer = self._fit_scorer(statistics, assumed, gold)
-        calibration, unvoted = Calibration.identity(self.cardinality), assumed
+        calibration = Calibration.identity(self.cardinality)
+        unvoted = self._without_votes(scorer, assumed)
         if gold is not None:
             calibration = self._calibrate(scorer, statistics, gold, assumed)
-            unvoted = answer_without_votes(calibration, assumed, statistics, gold)
+            unvoted = answer_without_votes(calibration, unvoted, statistics, gold)
         estimated = gold is not None and balance is None
         self.class_balance_ = gold.balance(self.cardinality) if gold and estimated else assumed
         self._assumed_balance = assumed
@@ -170,6 +175,40 @@ class VoteModel(JudgedByGold, ABC):
             the model's seed) are Snorkel's policies
         """
         return break_ties(self.predict_proba(votes_or_L), tie_break, seed=self.seed)
+
+    def score(
+        self,
+        votes_or_L: VotesLike,
+        gold: NativeFrame,
+        metrics: Sequence[str] = ("accuracy",),
+        *,
+        tie_break: TieBreak = "first",
+    ) -> dict[str, float]:
+        """How good the predictions are on gold, as Snorkel's ``LabelModel.score``.
+
+        Parameters
+        ----------
+        votes_or_L : votes of the gold examples, or of more
+        gold : as in ``fit``; examples without gold are left out, and weights 1 /
+            ``inclusion_probability`` are used where they are given
+        metrics : any of "accuracy", "coverage", "precision", "recall", "f1" (of class 1; two
+            classes), "f1_micro", "f1_macro", "matthews_corrcoef", "roc_auc" (two classes) and
+            "log_loss", by scikit-learn
+        tie_break : as in ``predict``. Uncovered examples have the answer for no vote like any
+            other, a tie if it is uniform. By "first" every gold example is judged. By "abstain",
+            Snorkel's rule, ties count for "coverage" alone, which flatters the rest
+
+        Returns
+        -------
+        Each metric by name. `labelkit.validate` gives them with intervals.
+        """
+        votes = self._known(votes_or_L)
+        sample = gold_sample(votes, gold)
+        known = np.flatnonzero(align_gold(votes, gold) != ABSTAIN)
+        proba = probabilities(votes, self.posterior_)
+        predicted = break_ties(proba, tie_break, seed=self.seed)
+        judged = Judged(sample.label, predicted[known], proba[known], sample.weight)
+        return scores_on_gold(judged, metrics)
 
     def label(self, votes: VotesLike) -> NativeFrame:
         """Weak labels as a table of the kind that the examples came in, sorted by key.
@@ -249,13 +288,13 @@ class VoteModel(JudgedByGold, ABC):
         return model
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model as JSON."""
-        write_text(Path(path), json.dumps(self.to_dict(), indent=2) + "\n")
+        """Write the fitted model: as NPZ if ``path`` ends in .npz, else as JSON."""
+        write_model(Path(path), self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a model that `save` wrote."""
-        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        return cls.from_dict(read_model(Path(path)))
 
     # --- scikit-learn's manners ---------------------------------------------------------------
 
