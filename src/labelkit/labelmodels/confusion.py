@@ -175,9 +175,7 @@ def m_step(problem: ConfusionProblem, mass: FloatArray) -> Confusion:
 
 
 def constrained_rows(amount: FloatArray, lowest: float) -> FloatArray:
-    """Stochastic rows C (m, k, k) that maximise Σ amount·log C with trace(C_j) ≥ ``lowest``.
-
-    ``amount`` is positive.
+    """Row-stochastic C (m, k, k) that maximises Σ amount·log C with trace(C_j) ≥ ``lowest``.
 
     Lagrange: C[y, v] = amount / λ_y off the diagonal and amount / (λ_y - μ) on it, μ ≥ 0 the
     price of the constraint; λ_y solves a quadratic, and the trace grows with μ, which is bisected.
