@@ -47,6 +47,10 @@ _HOME = {
     "MajorityVote": "labelkit.labelmodels",
     "OneCoin": "labelkit.labelmodels",
     "SnorkelMoments": "labelkit.labelmodels",
+    "VoteRates": "labelkit.labelmodels",
+    "DawidSkene": "labelkit.labelmodels",
+    "Triplets": "labelkit.labelmodels",
+    "WeightedMajority": "labelkit.labelmodels",
     "CrowdModel": "labelkit.labelmodels",
     # end models
     "EndModel": "labelkit.endmodels",
@@ -81,6 +85,7 @@ __all__ = [
     "ABSTAIN",
     "Batch",
     "CrowdModel",
+    "DawidSkene",
     "EndModel",
     "FilesPlatform",
     "InteractionLog",
@@ -97,8 +102,11 @@ __all__ = [
     "PositionBias",
     "Project",
     "SnorkelMoments",
+    "Triplets",
     "ValidationReport",
+    "VoteRates",
     "Votes",
+    "WeightedMajority",
     "__version__",
     "analyze",
     "apply",
@@ -146,10 +154,14 @@ if TYPE_CHECKING:
     from labelkit.evidence import doubly_robust, known_at, preference_pairs
     from labelkit.labelmodels import (
         CrowdModel,
+        DawidSkene,
         LabelModel,
         MajorityVote,
         OneCoin,
         SnorkelMoments,
+        Triplets,
+        VoteRates,
+        WeightedMajority,
     )
     from labelkit.lfs import (
         ABSTAIN,
