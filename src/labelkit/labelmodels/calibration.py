@@ -39,14 +39,24 @@ class CalibrationPrior:
     belief: float = 1.0
 
 
-# A scale that is nearly right or may be anything; classes as balanced as was assumed, or as gold
-# counts them, exactly or roughly; LFs as they are (1e6), as likely as not, or in need of a little
-# or much correction. Which of them holds is left to the evidence.
+# Gold must prove a shift between classes at five standard errors, exp(5²/2) in evidence. Class shares
+# are the first thing in which gold and what is labeled next differ, and a shift moves the labels of
+# all patterns that stand near a tie at once; a scale and trust in LFs move only what gold is about.
+_PROOF_OF_SHIFT = float(np.exp(-(5.0**2) / 2))
+
+# A scale that is nearly right or may be anything; classes as balanced as was assumed, or, if that
+# is proven, as gold counts them, exactly or roughly; LFs as they are (1e6), as likely as not, or in
+# need of a little or much correction. Which of them holds is left to the evidence.
 PRIORS = tuple(
-    CalibrationPrior(scale_sd, *shift, precision, belief)
-    for scale_sd, shift, (precision, belief) in product(
+    CalibrationPrior(scale_sd, imbalance, shift_sd, precision, likely * belief)
+    for scale_sd, (imbalance, shift_sd, likely), (precision, belief) in product(
         (1.0, 0.1),
-        ((0.0, 1.0), (0.0, 0.1), (1.0, 1.0), (1.0, 0.3)),
+        (
+            (0.0, 0.1, 1.0),
+            (0.0, 1.0, _PROOF_OF_SHIFT),
+            (1.0, 1.0, _PROOF_OF_SHIFT),
+            (1.0, 0.3, _PROOF_OF_SHIFT),
+        ),
         ((1e6, 3.0), (50.0, 1.0), (10.0, 1.0), (2.0, 1.0)),
     )
 )
