@@ -1,0 +1,53 @@
+"""Batches: from scores to a set of examples that do not all say the same.
+
+What comes in: acquisition scores of a pool and, where a strategy looks at them, features.
+What goes out: positions in the pool, the most wanted first.
+It must never build anything of size n × n, copy the pool, or let the order of equal scores depend
+on anything but the generator that it is given.
+
+- ``candidates``      the task, and the best of a pool by score
+- ``cluster_margin``  one of each cluster in turn, the default
+- ``k_center``        what is farthest from everything chosen
+- ``badge``           k-means++ on gradient embeddings
+- ``typiclust``       the most typical of each cluster, for a cold start
+- ``stochastic``      scores with noise
+- ``distances``       squared distances to a few points, dense or sparse
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labelkit.selection.batches.badge import badge
+from labelkit.selection.batches.candidates import BatchTask, IntArray, best
+from labelkit.selection.batches.cluster_margin import cluster_margin
+from labelkit.selection.batches.k_center import k_center
+from labelkit.selection.batches.stochastic import power, softmax
+from labelkit.selection.batches.typiclust import typiclust
+
+BATCHES: dict[str, Callable[[BatchTask, int], IntArray]] = {
+    "top": best,
+    "cluster_margin": cluster_margin,
+    "k_center": k_center,
+    "badge": badge,
+    "typiclust": typiclust,
+    "power": power,
+    "softmax": softmax,
+}
+"""Name of a strategy to the function that chooses n of a task."""
+
+NEEDS_FEATURES = frozenset({"cluster_margin", "k_center", "badge", "typiclust"})
+"""Strategies that look at features."""
+
+__all__ = [
+    "BATCHES",
+    "NEEDS_FEATURES",
+    "BatchTask",
+    "badge",
+    "best",
+    "cluster_margin",
+    "k_center",
+    "power",
+    "softmax",
+    "typiclust",
+]
