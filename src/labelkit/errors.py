@@ -9,6 +9,7 @@
     │   ├── EndpointError   a model's endpoint refused a call, or never answered
     │   └── CostCapReached  asking on would cost more than was allowed
     ├── LabelModelError     votes that no label model can be fitted to
+    ├── EndModelError       labels, weights or features that no end model can be trained on
     ├── NotFittedError      an estimator was used before ``fit``
     ├── SelectionError      a batch that cannot be drawn
     ├── RoundError          a labeling round was asked for a step that it cannot take
@@ -52,6 +53,10 @@ class CostCapReached(LFError):
 
 class LabelModelError(LabelkitError):
     """Votes that no label model can be fitted to."""
+
+
+class EndModelError(LabelkitError):
+    """Labels, weights or features that no end model can be trained on."""
 
 
 class NotFittedError(LabelkitError, ValueError, AttributeError):
