@@ -219,7 +219,7 @@ def test_excluded_keys_of_another_type_are_refused_rather_than_not_found(make_po
     ("arguments", "message"),
     [
         ({"strategy": "best"}, "choose from 'margin', 'entropy', 'random'"),
-        ({"audit": "poisson"}, "choose 'equal' or 'pps'"),
+        ({"audit": "bernoulli"}, "choose from 'equal', 'pps'"),
         ({"audit_share": 1.5}, "not a share"),
         ({"max_per_query": 0}, "no example at all"),
         ({"keys": ()}, "keys is empty"),

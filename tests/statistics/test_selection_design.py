@@ -9,8 +9,7 @@ from scipy import stats
 
 import labelkit as lk
 from labelkit.selection import pooled_weights
-from labelkit.selection.sampling import inclusion_probabilities
-from labelkit.selection.selecting import audit_measure
+from labelkit.selection.design import AUDITS, expected_probability
 
 pytestmark = pytest.mark.statistics
 
@@ -34,9 +33,11 @@ def _agree(frequency: np.ndarray, pi: np.ndarray, n_draws: int) -> None:
     assert np.abs(z).max() < stats.norm.isf(0.0005 / len(z))
 
 
-@pytest.mark.parametrize("audit", ["equal", "pps"])
+@pytest.mark.parametrize("audit", AUDITS)
 def test_examples_are_drawn_as_often_as_their_inclusion_probability_says(audit):
     n_draws = 800
+    # Five score strata of at least two labels each need ten.
+    n, share = (22, 10 / 22) if audit == "score" else (20, 0.4)
     # All margins differ, so the certainty stratum is the same in every draw.
     p = np.linspace(0.02, 0.48, N)
     pool = POOL.with_columns(p_1=p, p_0=1 - p)
@@ -44,13 +45,11 @@ def test_examples_are_drawn_as_often_as_their_inclusion_probability_says(audit):
     rest = np.setdiff1d(np.arange(N), informative)
     pi = np.zeros(N)
     pi[informative] = 1
-    measure = np.ones(len(rest)) if audit == "equal" else audit_measure(
-        np.column_stack([1 - p[rest], p[rest]])
-    )  # fmt: skip
-    pi[rest] = inclusion_probabilities(measure, 8)
+    weak = np.column_stack([1 - p[rest], p[rest]])
+    pi[rest] = expected_probability(audit, weak, 8 if audit != "score" else 10)
     draws = []
     for seed in range(n_draws):
-        frame = lk.select(pool, 20, audit=audit, audit_share=0.4, seed=seed).frame
+        frame = lk.select(pool, n, audit=audit, audit_share=share, seed=seed).frame
         items = frame["item"].to_numpy()
         np.testing.assert_allclose(frame["inclusion_probability"].to_numpy(), pi[items])
         draws.append(items)

@@ -18,11 +18,12 @@ class Design:
     n_informative : size of the certainty stratum, drawn by score with probability 1
     n_audit : size of the probability sample from the other N − n_informative examples
     strategy : "margin", "entropy" or "random"
-    audit : "equal" or "pps": how the probability sample was drawn
+    audit : "equal", "pps", "poisson", "class" or "score": how the probability sample was drawn
     audit_share : the share of the batch that was asked for as audit sample
     max_per_query : most informative examples of one query, or None
     seed : seed of the draw
     keys : columns that identify an example
+    distinct : columns that mark duplicates among informative examples; empty: none were looked for
     """
 
     n_population: int
@@ -35,6 +36,7 @@ class Design:
     max_per_query: int | None
     seed: int
     keys: tuple[str, ...]
+    distinct: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:

@@ -35,6 +35,8 @@ class Pool:
         covered        (N,) bool: whether any LF voted, as the weak labels say; else all True
         frame          the collected weak labels: keys, label (if any), p_0 … p_{k-1}
         n_excluded     examples of ``frame`` that cannot be drawn
+        payload        (N,) int64: alike where people would see the same; None unless asked
+        seen           (N,) bool: whether an excluded example has the same payload
     """
 
     rows: IntArray
@@ -43,6 +45,8 @@ class Pool:
     covered: npt.NDArray[np.bool_]
     frame: nw.DataFrame[Any]
     n_excluded: int
+    payload: IntArray | None
+    seen: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,9 +71,15 @@ def probability_columns(columns: Sequence[str]) -> list[str]:
 
 
 def read_pool(
-    labels: NativeFrame, *, keys: Sequence[str], exclude: NativeFrame | None = None
+    labels: NativeFrame,
+    *,
+    keys: Sequence[str],
+    exclude: NativeFrame | None = None,
+    distinct: Sequence[str] | None = None,
 ) -> Pool:
     """The weak labels as a pool, without the keys that ``exclude`` names.
+
+    ``distinct`` names the columns in which duplicates are alike.
 
     Raises
     ------
@@ -84,8 +94,11 @@ def read_pool(
     p_columns = probability_columns(columns)
     carried = [c for c in ("label",) if c in columns]
     told = [c for c in ("covered",) if c in columns]
-    table = collect(source.select([*keys, *carried, *p_columns, *told]))
-    frame = table.drop(told)
+    shown = list(distinct or ())
+    _require(columns, shown, "The weak labels", "distinct")
+    wanted = [*keys, *carried, *p_columns, *told, *shown]
+    table = collect(source.select(list(dict.fromkeys(wanted))))
+    frame = table.select([*keys, *carried, *p_columns])
     covered = np.ones(len(frame), dtype=bool)
     if told:
         covered = table["covered"].to_numpy().astype(bool)
@@ -104,16 +117,40 @@ def read_pool(
     p = np.ascontiguousarray(p, dtype=np.float64)
     _refuse_improbable(p, key_table, keys)
     query = key_table[keys[0]].rank("dense").to_numpy().astype(np.int64)
-    return Pool(keep, p[keep], query[keep], covered[keep], frame, n_excluded)
+    payload: IntArray | None = None
+    seen: npt.NDArray[np.bool_] = np.zeros(len(keep), dtype=bool)
+    if shown:
+        number = _payload_number(table.select(shown).to_polars())
+        payload = number[keep]
+        gone = np.ones(len(number), dtype=bool)
+        gone[keep] = False
+        seen = np.isin(payload, number[gone])
+    return Pool(keep, p[keep], query[keep], covered[keep], frame, n_excluded, payload, seen)
 
 
-def _require(columns: Sequence[str], wanted: Sequence[str], who: str) -> None:
+def _require(
+    columns: Sequence[str], wanted: Sequence[str], who: str, argument: str = "keys"
+) -> None:
     missing = [c for c in wanted if c not in columns]
     if missing:
+        kind = "key column" if argument == "keys" else "column"
         raise SelectionError(
-            f"{who} have no key column {', '.join(map(repr, missing))} "
-            f"(columns: {', '.join(columns)}). Name the key columns with keys=(...)."
+            f"{who} have no {kind} {', '.join(map(repr, missing))} "
+            f"(columns: {', '.join(columns)}). Name the {kind}s with {argument}=(...)."
         )
+
+
+def _payload_number(table: pl.DataFrame) -> IntArray:
+    """A number for each row, alike where all columns are; rows with a null are alone."""
+    import polars as pl
+
+    number = np.arange(len(table))
+    whole = ~table.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
+    rows = table.with_row_index("__row__").filter(pl.Series(whole))
+    if len(rows):
+        first = rows.select(pl.col("__row__").first().over(table.columns)).to_series()
+        number[whole] = first.to_numpy()
+    return number
 
 
 def _key_table(frame: nw.DataFrame[Any], keys: Sequence[str]) -> pl.DataFrame:

@@ -88,3 +88,87 @@ def systematic_pps(measure: FloatArray, size: int, rng: np.random.Generator) -> 
     hit = np.minimum(np.searchsorted(ends, teeth, side="right"), len(measure) - 1)
     units = rng.permutation(order[hit]).astype(np.int64)
     return Sample(units, pi[units])
+
+
+def poisson(measure: FloatArray, size: int, rng: np.random.Generator) -> Sample:
+    """Poisson sampling: each unit decides for itself, with π_i ∝ ``measure`` [1]_.
+
+    The number drawn is random with mean ``size``. Decisions are independent, so rounds, machines or
+    parts of a pool can draw on their own and still have drawn one sample.
+
+    Parameters
+    ----------
+    measure : (N,) positive size measures
+    size : expected number of units, 0 ≤ size ≤ N
+
+    References
+    ----------
+    .. [1] Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, §3.5.
+    """
+    pi = inclusion_probabilities(measure, size)
+    drawn = np.flatnonzero(rng.random(len(measure)) < pi)
+    units = rng.permutation(drawn).astype(np.int64)
+    return Sample(units, pi[units])
+
+
+def allocate(wanted: FloatArray, available: IntArray, size: int, *, fewest: int) -> IntArray:
+    """Share ``size`` labels out over strata in proportion to ``wanted``, in whole labels.
+
+    No stratum gets more than it holds; each gets ``fewest`` (or all it holds) while the labels
+    reach; fractions go to the largest remainders, so the result depends on its arguments alone.
+
+    Parameters
+    ----------
+    wanted : (h,) positive, what the allocation is proportional to
+    available : (h,) units of each stratum
+    size : labels to share out, 0 ≤ size ≤ Σ available
+    fewest : labels that a stratum gets at least
+
+    Returns
+    -------
+    (h,) int64 summing to ``size``. A stratum may get 0 only when ``size`` is below ``fewest`` times
+    the number of strata: then its units cannot be drawn, and ``stratified`` refuses.
+    """
+    floor = np.minimum(available, fewest)
+    if floor.sum() > size:
+        floor = np.minimum(available, size // max(len(available), 1))
+    exact = floor.astype(np.float64)
+    # What is left goes out in proportion to what is wanted beyond the floor, up to what is there.
+    for _ in range(len(wanted) + 1):
+        left = size - exact.sum()
+        open_ = exact < available
+        if left <= 1e-9 or not open_.any():
+            break
+        lack = np.where(open_, np.maximum(wanted / wanted.sum() * size - exact, 0), 0.0)
+        if lack.sum() <= 0:
+            lack = np.where(open_, wanted, 0.0)
+        exact = np.minimum(exact + left * lack / lack.sum(), available)
+    whole = np.floor(exact + 1e-9).astype(np.int64)
+    order = np.lexsort((np.arange(len(whole)), -(exact - whole)))
+    order = order[whole[order] < available[order]]
+    whole[order[: size - int(whole.sum())]] += 1
+    return whole
+
+
+def stratified(stratum: IntArray, sizes: IntArray, rng: np.random.Generator) -> Sample:
+    """A simple random sample without replacement in each stratum.
+
+    Parameters
+    ----------
+    stratum : (N,) int64 number of each unit's stratum, 0 … h-1, each with a unit
+    sizes : (h,) units to draw from each, at least one
+
+    Raises
+    ------
+    ValueError
+        A stratum would get no label: what is in it could never be drawn.
+    """
+    if (sizes < 1).any():
+        raise ValueError(f"{int((sizes < 1).sum())} of {len(sizes)} strata would get no label.")
+    available = np.bincount(stratum, minlength=len(sizes))
+    key = rng.random(len(stratum))
+    order = np.lexsort((key, stratum))
+    place = np.arange(len(stratum)) - np.repeat(np.cumsum(available) - available, available)
+    drawn = order[place < sizes[stratum[order]]]
+    units = rng.permutation(drawn).astype(np.int64)
+    return Sample(units, (sizes / available)[stratum[units]])

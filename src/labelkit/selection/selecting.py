@@ -12,8 +12,9 @@ import numpy.typing as npt
 from labelkit.engine import NativeFrame, to_native_like
 from labelkit.errors import SelectionError
 from labelkit.selection.batch import Batch, Design
+from labelkit.selection.design import AUDITS
 from labelkit.selection.pool import Pool, read_pool
-from labelkit.selection.sampling import Sample, equal_probability, systematic_pps
+from labelkit.selection.sampling import Sample
 from labelkit.selection.scores import SCORES, margin
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,8 +30,9 @@ def select(
     *,
     strategy: Literal["margin", "entropy", "random"] = "margin",
     audit_share: float = 0.2,
-    audit: Literal["equal", "pps"] = "equal",
+    audit: Literal["equal", "pps", "poisson", "class", "score"] = "equal",
     max_per_query: int | None = None,
+    distinct: Sequence[str] | None = None,
     exclude: NativeFrame | None = None,
     seed: int = 0,
     keys: Sequence[str] = ("query", "item"),
@@ -52,9 +54,16 @@ def select(
     audit_share : share of the batch that audits, in [0, 1]; above 0 it means at least two examples.
         With 0, labels of this batch teach but can measure nothing beyond themselves.
     audit : "equal": every other example is equally likely; "pps": likelier where the weak labels
-        see more probability of the rarer classes, which narrows intervals of precision, recall, F1
+        see more probability of the rarer classes, which narrows intervals of precision, recall, F1;
+        "poisson": as "pps", each example deciding for itself, so that the number audited is random
+        around its mean; "class", "score": simple random samples in strata of the weak class, or of
+        its score, with fixed sizes that follow the same measure
     max_per_query : most examples of one query (first key) in the certainty stratum. The audit
         sample is not capped, since a cap would change its probabilities.
+    distinct : columns of ``labels`` that hold what people will see. Of examples alike in all of
+        them at most one enters the certainty stratum, and none that is like an excluded one: the
+        second answer would teach nothing. The audit sample may hold them: they are examples of the
+        pool like any other, and leaving them out would bias it. A null is like nothing.
     exclude : frame with ``keys`` that must not be drawn, for example those labeled before
     seed : the same seed draws the same batch, whatever the order of rows or the engine
     keys : columns that identify an example
@@ -73,7 +82,7 @@ def select(
     .. [1] Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, §3.7.
     """
     _check_arguments(n, strategy, audit_share, audit, max_per_query, keys)
-    pool = read_pool(labels, keys=keys, exclude=exclude)
+    pool = read_pool(labels, keys=keys, exclude=exclude, distinct=distinct)
     if n > len(pool):
         already = f" ({pool.n_excluded:,} more are excluded)" if pool.n_excluded else ""
         raise SelectionError(
@@ -89,7 +98,9 @@ def select(
     # Where no LF voted, classes tie for want of votes, not because votes disagree: an answer there
     # teaches nothing about any LF, and such examples would fill the stratum. Audit them instead.
     score = np.where(pool.covered, SCORES.get(strategy, margin)(pool.probabilities), 0.0)
-    informative = top(score, pool.query, n - n_audit, max_per_query, ties)
+    fresh = _fresh(pool, score)
+    chosen = top(score[fresh], pool.query[fresh], n - n_audit, max_per_query, ties)
+    informative = fresh[chosen]
     rest = np.setdiff1d(np.arange(len(pool)), informative, assume_unique=True)
     sample = _audit(pool, rest, n_audit, audit, draw)
     design = Design(
@@ -103,6 +114,7 @@ def select(
         max_per_query=max_per_query,
         seed=seed,
         keys=tuple(keys),
+        distinct=tuple(distinct or ()),
     )
     return Batch(_frame(pool, labels, informative, rest, sample, score, design, mix), design)
 
@@ -151,6 +163,9 @@ def top(
             raise SelectionError(
                 f"max_per_query = {max_per_query} leaves {len(best):,} examples for a certainty "
                 f"stratum of {n:,}. Raise the cap, or ask for fewer."
+                if max_per_query is not None
+                else f"Only {len(best):,} examples are new and distinct, too few for a certainty "
+                f"stratum of {n:,}. Ask for fewer, or leave distinct out."
             )
         size *= 4
     return np.empty(0, dtype=np.int64)
@@ -179,29 +194,26 @@ def _place_within(group: IntArray) -> IntArray:
     return result
 
 
+def _fresh(pool: Pool, score: FloatArray) -> IntArray:
+    """Positions that may enter the certainty stratum: the best of each payload, if it is new."""
+    if pool.payload is None:
+        return np.arange(len(pool))
+    order = np.argsort(-score, kind="stable")
+    _, first = np.unique(pool.payload[order], return_index=True)
+    best = np.sort(order[first])
+    return np.asarray(best[~pool.seen[best]], dtype=np.int64)
+
+
 def _audit(pool: Pool, rest: IntArray, size: int, audit: str, rng: np.random.Generator) -> Sample:
-    if audit == "equal":
-        return equal_probability(len(rest), size, rng)
-    return systematic_pps(audit_measure(pool.probabilities[rest]), size, rng)
-
-
-def audit_measure(p: FloatArray) -> FloatArray:
-    """Size measure of the πps audit: √(0.05 + probability of not being of the commonest class).
-
-    The residual of F1 at an example that the weak labels call negative is proportional to y, so its
-    root mean square is √P(y = 1); the constant bounds the largest weight at about 4.6 times the
-    smallest, whatever the weak labels believe.
-
-    Parameters
-    ----------
-    p : (N, k) class probabilities
-
-    Returns
-    -------
-    (N,) in [0.22, 1.03]
-    """
-    commonest = int(p.mean(axis=0).argmax()) if len(p) else 0
-    return np.sqrt(0.05 + np.clip(1 - p[:, commonest], 0, 1))
+    if size == 0:
+        return Sample(np.empty(0, dtype=np.int64), np.empty(0))
+    try:
+        return AUDITS[audit](pool.probabilities[rest], size, rng)
+    except ValueError as error:
+        raise SelectionError(
+            f"audit = {audit!r} with {size} audit labels: {error} Their examples could never be "
+            f"drawn. Audit more labels (audit_share), or use audit='equal'."
+        ) from None
 
 
 def _frame(
@@ -251,8 +263,10 @@ def _check_arguments(
             f"strategy = {strategy!r} is not known; choose from "
             f"{', '.join(repr(s) for s in (*SCORES, 'random'))}."
         )
-    if audit not in ("equal", "pps"):
-        raise SelectionError(f"audit = {audit!r} is not known; choose 'equal' or 'pps'.")
+    if audit not in AUDITS:
+        raise SelectionError(
+            f"audit = {audit!r} is not known; choose from {', '.join(map(repr, AUDITS))}."
+        )
     if n < 1:
         raise SelectionError(f"A batch holds at least one example; n = {n}.")
     if not 0 <= audit_share <= 1:
