@@ -103,7 +103,7 @@ def read_pool(
     if told:
         covered = table["covered"].to_numpy().astype(bool)
 
-    key_table = _key_table(frame, keys)
+    key_table = keys_of(frame, keys)
     order = key_table.select(pl.arg_sort_by(list(keys))).to_series()
     _refuse_repeated(key_table, order, keys)
     keep = order.to_numpy().astype(np.int64)
@@ -153,7 +153,7 @@ def _payload_number(table: pl.DataFrame) -> IntArray:
     return number
 
 
-def _key_table(frame: nw.DataFrame[Any], keys: Sequence[str]) -> pl.DataFrame:
+def keys_of(frame: nw.DataFrame[Any], keys: Sequence[str]) -> pl.DataFrame:
     """The key columns in Polars, whose order of values does not depend on the user's engine."""
     import polars as pl
 
@@ -189,7 +189,7 @@ def _excluded_rows(
 ) -> npt.NDArray[np.bool_]:
     source = lazy(exclude)
     _require(source.collect_schema().names(), keys, "The examples to exclude")
-    others = _key_table(collect(source.select(list(keys))), keys).unique()
+    others = keys_of(collect(source.select(list(keys))), keys).unique()
     for key in keys:
         ours, theirs = table.schema[key], others.schema[key]
         if len(others) and ours != theirs and not (ours.is_integer() and theirs.is_integer()):

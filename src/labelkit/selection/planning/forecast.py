@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from labelkit.selection.design import expected_probability
 from labelkit.selection.planning.confusion import table_metric
-from labelkit.selection.planning.state import State
+from labelkit.selection.planning.state import State, mean_by_row
 from labelkit.selection.scores import SCORES
 from labelkit.selection.selecting import audit_size
 
@@ -50,19 +50,15 @@ class Rows:
 
     ::
 
-        size       (k,) examples in each row of the pool
-        unlabeled  (k,) of them not labeled
-        soft       (k, k) mean soft label of the unlabeled of each row
-        certain    (k, k) weighted counts of labels with π = 1, by true class
-        w          (k,) Σ w of sampled labels
-        w2         (k,) Σ w²
-        n          (k,) number of sampled labels
-        share      (k, k) weighted shares of true classes among sampled labels (soft where none)
+        size     (k,) examples in each row of the pool
+        certain  (k, k) weighted counts of labels with π = 1, by true class
+        w        (k,) Σ w of sampled labels
+        w2       (k,) Σ w²
+        n        (k,) number of sampled labels
+        share    (k, k) weighted shares of true classes among sampled labels (soft where none)
     """
 
     size: FloatArray
-    unlabeled: FloatArray
-    soft: FloatArray
     certain: FloatArray
     w: FloatArray
     w2: FloatArray
@@ -78,23 +74,15 @@ def summarise(state: State, *, old_share: float = 1.0) -> Rows:
     k, row = state.k, state.row
     weight = old_share * state.weight + (1 - old_share)
     at_row, certain = row[state.at], ~state.sampled
-    left = state.unlabeled
-    count = np.bincount(row, minlength=k).astype(float)
-    p = state.pool.probabilities[left]
-    total = np.array([np.bincount(row[left], weights=p[:, c], minlength=k) for c in range(k)]).T
-    n_left = np.bincount(row[left], minlength=k).astype(float)
-    soft = (total + 1e-9) / (total + 1e-9).sum(axis=1, keepdims=True)
     cells = np.zeros((k, k))
     np.add.at(cells, (at_row[certain], state.truth[certain]), weight[certain])
     s = state.sampled
     drawn = np.zeros((k, k))
     np.add.at(drawn, (at_row[s], state.truth[s]), weight[s])
     w = drawn.sum(axis=1)
-    share = np.where(w[:, None] > 0, drawn / np.maximum(w, 1e-300)[:, None], soft)
+    share = np.where(w[:, None] > 0, drawn / np.maximum(w, 1e-300)[:, None], state.soft)
     return Rows(
-        size=count,
-        unlabeled=n_left,
-        soft=soft,
+        size=state.size,
         certain=cells,
         w=w,
         w2=np.bincount(at_row[s], weights=weight[s] ** 2, minlength=k).astype(float),
@@ -122,14 +110,14 @@ def truths(state: State, n: int, rng: Generator) -> FloatArray:
     result = np.empty((n, k, k))
     effective = np.divide(rows.w**2, rows.w2, out=np.zeros(k), where=rows.w2 > 0)
     for c in range(k):
-        error = max(1 - rows.soft[c].max(), 1e-4)
+        error = max(1 - state.soft[c].max(), 1e-4)
         strongest = min(_PSEUDO_ERRORS / error, max(rows.size[c], 1.0))
         counts = effective[c] * rows.share[c]
         if effective[c] > 0:
             strengths = np.geomspace(min(1.0, strongest), strongest, _N_STRENGTHS)
         else:
             strengths = np.array([strongest])
-        alpha = strengths[:, None] * rows.soft[c]
+        alpha = strengths[:, None] * state.soft[c]
         log_evidence = (
             gammaln(strengths) - gammaln(strengths + counts.sum())
             + (gammaln(alpha + counts) - gammaln(alpha)).sum(axis=1)
@@ -141,21 +129,35 @@ def truths(state: State, n: int, rng: Generator) -> FloatArray:
     return result
 
 
-def order_by_score(state: State, strategy: str, rng: Generator) -> IntArray:
-    """Unlabeled examples in the order in which the certainty stratum would take them."""
+@dataclass(frozen=True)
+class Queue:
+    """Unlabeled examples in the order in which the certainty stratum would take them.
+
+    ::
+
+        p    (n, k) soft labels
+        row  (n,) int64: class that the weak labels give
+    """
+
+    p: FloatArray
+    row: IntArray
+
+
+def queue_up(state: State, strategy: str, rng: Generator) -> Queue:
+    """The unlabeled examples by ``strategy``, ties broken by chance."""
     left = state.unlabeled
-    if strategy == "random":
-        return left
-    score = SCORES[strategy](state.pool.probabilities[left])
-    score = np.where(state.pool.covered[left], score, 0.0)
-    return np.asarray(left[np.lexsort((rng.random(len(left)), -score))])
+    if strategy != "random":
+        score = SCORES[strategy](state.pool.probabilities[left])
+        score = np.where(state.pool.covered[left], score, 0.0)
+        left = left[np.lexsort((rng.random(len(left)), -score))]
+    return Queue(state.pool.probabilities[left], state.row[left])
 
 
 def forecast(
     state: State,
     n_more: int,
     truth: FloatArray,
-    order: IntArray,
+    queue: Queue,
     *,
     design: NextDesign,
     metric: str,
@@ -172,35 +174,34 @@ def forecast(
     Parameters
     ----------
     truth : (t, k, k) draws of ``truths``
-    order : of ``order_by_score``
+    queue : of ``queue_up``
 
     Returns
     -------
     (t,) half-widths; NaN where the metric would be undefined.
     """
-    k, p = state.k, state.pool.probabilities
+    k = state.k
     n_audit = n_more if design.strategy == "random" else audit_size(n_more, design.audit_share)
-    n_certain = min(n_more - n_audit, len(order))
-    chosen, rest = order[:n_certain], order[n_certain:]
-    n_audit = min(n_audit, len(rest))
+    n_certain = min(n_more - n_audit, len(queue.row))
+    p, at, chosen = queue.p[n_certain:], queue.row[n_certain:], queue.row[:n_certain]
+    n_audit = min(n_audit, len(at))
     n_sampled = int(state.sampled.sum())
     new_share = n_audit / (n_audit + n_sampled) if n_audit + n_sampled else 0.0
     rows = summarise(state, old_share=1 - new_share)
 
-    soft_rest = _mean_by_row(p[rest], state.row[rest], rows.soft)
-    soft_chosen = _mean_by_row(p[chosen], state.row[chosen], rows.soft)
-    truth_rest, truth_chosen = _tilt(truth, soft_rest / rows.soft), _tilt(
-        truth, soft_chosen / rows.soft
+    soft_rest = mean_by_row(p, at, state.soft)
+    soft_chosen = mean_by_row(queue.p[:n_certain], chosen, state.soft)
+    truth_rest, truth_chosen = _tilt(truth, soft_rest / state.soft), _tilt(
+        truth, soft_chosen / state.soft
     )  # fmt: skip
-    pi = expected_probability(design.audit, p[rest], n_audit) if n_audit else np.zeros(len(rest))
-    at = state.row[rest]
+    pi = expected_probability(design.audit, p, n_audit) if n_audit else np.zeros(len(at))
     expected = np.bincount(at, weights=pi, minlength=k)
     held = np.bincount(at, minlength=k).astype(float)
     squares = np.bincount(at, weights=1 / np.maximum(pi, 1e-12), minlength=k) * new_share**2
     t = len(truth)
     drawn = np.minimum(_round_randomly(np.broadcast_to(expected, (t, k)), rng), held)
     audited = rng.multinomial(drawn.astype(np.int64), truth_rest)  # (t, k, k)
-    counts = np.bincount(state.row[chosen], minlength=k)
+    counts = np.bincount(chosen, minlength=k)
     learnt = rng.multinomial(np.broadcast_to(counts, (t, k)), truth_chosen)
 
     # The sampled labels of all rounds, as one weighted sample of each row.
@@ -283,14 +284,6 @@ def _half_widths(
         low, high = np.quantile(value, [tail, 1 - tail], axis=0)
         result[part] = (np.fmax(high, estimate[part]) - np.fmin(low, estimate[part])) / 2
     return result
-
-
-def _mean_by_row(p: FloatArray, row: IntArray, otherwise: FloatArray) -> FloatArray:
-    k = len(otherwise)
-    n = np.bincount(row, minlength=k)
-    total = np.array([np.bincount(row, weights=p[:, c], minlength=k) for c in range(k)]).T + 1e-9
-    mean = total / total.sum(axis=1, keepdims=True)
-    return np.where(n[:, None] > 0, mean, otherwise)
 
 
 def _tilt(truth: FloatArray, ratio: FloatArray) -> FloatArray:

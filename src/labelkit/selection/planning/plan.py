@@ -16,7 +16,7 @@ from labelkit.selection.planning.forecast import (
     NextDesign,
     forecast,
     half_width_now,
-    order_by_score,
+    queue_up,
     truths,
 )
 from labelkit.selection.planning.state import State, read_state
@@ -204,11 +204,11 @@ def _futures(
     """Half-widths after each step in each future, (steps, futures)."""
     draw, ties = np.random.default_rng(seed).spawn(2)
     truth = truths(state, _N_TRUTHS, draw)
-    order = order_by_score(state, design.strategy, ties)
+    queue = queue_up(state, design.strategy, ties)
     return np.array(
         [
             forecast(
-                state, int(n), truth, order, design=design, metric=metric, positive=positive,
+                state, int(n), truth, queue, design=design, metric=metric, positive=positive,
                 level=level, rng=np.random.default_rng([seed, 2]),
             )
             for n in steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from labelkit.engine import NativeFrame, collect, lazy
 from labelkit.errors import SelectionError
-from labelkit.selection.pool import Pool, read_pool
+from labelkit.selection.pool import Pool, keys_of, read_pool
 from labelkit.selection.pooling import pooled_weights
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,7 +47,18 @@ class State:
         """Number of classes."""
         return int(self.pool.probabilities.shape[1])
 
-    @property
+    @cached_property
+    def size(self) -> FloatArray:
+        """(k,) examples in each row of the pool."""
+        return np.bincount(self.row, minlength=self.k).astype(np.float64)
+
+    @cached_property
+    def soft(self) -> FloatArray:
+        """(k, k) mean soft label of the unlabeled examples of each row; no entry is 0."""
+        p, row = self.pool.probabilities[self.unlabeled], self.row[self.unlabeled]
+        return mean_by_row(p, row, np.full((self.k, self.k), 1 / self.k))
+
+    @cached_property
     def unlabeled(self) -> IntArray:
         """Positions that nobody has labeled, in pool order."""
         left = np.ones(len(self.pool), dtype=bool)
@@ -74,7 +86,7 @@ def read_state(labels: NativeFrame, gold: NativeFrame | None, *, keys: Sequence[
     if gold is None:
         none = np.empty(0, dtype=np.int64)
         return State(pool, row, none, none, np.empty(0), np.empty(0, dtype=bool))
-    at, table = _gold_rows(pool, gold, keys)
+    at, table = match_labels(pool, gold, keys, who="gold")
     truth = table["label"].cast(nw.Float64).to_numpy()
     outside = ~((truth >= 0) & (truth < k))
     if outside.any():
@@ -97,39 +109,73 @@ def read_state(labels: NativeFrame, gold: NativeFrame | None, *, keys: Sequence[
     return State(pool, row, at, truth.astype(np.int64), weight, pi < 1)
 
 
-def _gold_rows(
-    pool: Pool, gold: NativeFrame, keys: Sequence[str]
+def mean_by_row(p: FloatArray, row: IntArray, otherwise: FloatArray) -> FloatArray:
+    """Mean probabilities in each row, (k, k), positive and summing to 1 in each.
+
+    Parameters
+    ----------
+    p : (n, k) probabilities
+    row : (n,) rows 0 … k-1
+    otherwise : (k, k) what stands for rows without an example
+    """
+    k = len(otherwise)
+    n = np.bincount(row, minlength=k)
+    total = np.array([np.bincount(row, weights=p[:, c], minlength=k) for c in range(k)]).T + 1e-9
+    return np.where(n[:, None] > 0, total / total.sum(axis=1, keepdims=True), otherwise)
+
+
+def match_labels(
+    pool: Pool, answers: NativeFrame, keys: Sequence[str], *, who: str, outside: str = "refuse"
 ) -> tuple[IntArray, nw.DataFrame[Any]]:
+    """Where labeled examples stand in the pool, and their table, row by row alike.
+
+    Parameters
+    ----------
+    answers : ``keys``, ``label`` and, where present, ``inclusion_probability`` and ``round``
+    who : what messages call it
+    outside : "refuse" examples that the pool does not know, or "leave out"
+
+    Raises
+    ------
+    SelectionError
+        A column is missing or of another type, a key occurs twice or, unless left out, is unknown.
+    """
     import polars as pl
 
-    source = lazy(gold)
+    source = lazy(answers)
     names = source.collect_schema().names()
     missing = [c for c in (*keys, "label") if c not in names]
     if missing:
         raise SelectionError(
-            f"The gold has no column {', '.join(map(repr, missing))} (columns: {', '.join(names)})."
+            f"The {who} has no column {', '.join(map(repr, missing))} "
+            f"(columns: {', '.join(names)})."
         )
     wanted = [*keys, "label", *(c for c in ("inclusion_probability", "round") if c in names)]
     table = collect(source.select(wanted))
-    theirs = table.select(list(keys)).to_polars()
-    ours = pool.frame.select(list(keys)).to_polars()[pool.rows.tolist()].with_row_index("__at__")
-    theirs = theirs.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-    ours = ours.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-    if theirs.is_duplicated().any():
-        example = theirs.filter(theirs.is_duplicated()).row(0, named=True)
+    empty = table["label"].is_null()
+    if empty.any():
         raise SelectionError(
-            f"{int(theirs.is_duplicated().sum()):,} of {len(theirs):,} gold labels share their key "
-            f"with another (for example {example})."
+            f"Column 'label' of the {who} has {int(empty.sum()):,} of {len(table):,} rows without "
+            f"a value."
+        )
+    theirs, ours = keys_of(table, keys), keys_of(pool.frame, keys)
+    twice = theirs.is_duplicated()
+    if twice.any():
+        raise SelectionError(
+            f"{int(twice.sum()):,} of {len(theirs):,} rows of the {who} share their key with "
+            f"another (for example {theirs.row(twice.arg_max() or 0, named=True)})."
         )
     try:
         cast = theirs.cast({key: ours.schema[key] for key in keys})
     except pl.exceptions.PolarsError as error:
-        raise SelectionError(f"Gold labels have other keys than the weak labels: {error}") from None
-    found = cast.join(ours, on=list(keys), how="left", maintain_order="left")["__at__"]
-    if found.null_count():
-        example = cast.row(found.is_null().arg_max() or 0, named=True)
+        raise SelectionError(f"The {who} has other keys than the weak labels: {error}") from None
+    place = ours[pool.rows].with_row_index("__at__")
+    found = cast.join(place, on=list(keys), how="left", maintain_order="left")["__at__"]
+    unknown = found.is_null()
+    if unknown.any() and outside == "refuse":
         raise SelectionError(
-            f"{found.null_count():,} of {len(found):,} gold labels have a key that is not in the "
-            f"weak labels (first: {example})."
+            f"{found.null_count():,} of {len(found):,} rows of the {who} have a key that is not in "
+            f"the weak labels (first: {cast.row(unknown.arg_max() or 0, named=True)})."
         )
-    return found.to_numpy().astype(np.int64), table
+    kept = np.flatnonzero(~unknown.to_numpy())
+    return found.drop_nulls().to_numpy().astype(np.int64), table[kept.tolist()]
