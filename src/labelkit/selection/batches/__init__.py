@@ -11,42 +11,33 @@ on anything but the generator that it is given.
 - ``badge``           k-means++ on gradient embeddings
 - ``typiclust``       the most typical of each cluster, for a cold start
 - ``stochastic``      scores with noise
-- ``distances``       squared distances to a few points, dense or sparse
+- ``clustering``      many small clusters
+- ``choosing``        strategies by name, for arrays: ``choose``
+- ``distances``       squared distances to a few points; wide sparse rows made narrow
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from labelkit.selection.batches.badge import badge
-from labelkit.selection.batches.candidates import BatchTask, IntArray, best
+from labelkit.selection.batches.candidates import BatchStrategy, BatchTask, best
+from labelkit.selection.batches.choosing import BATCHES, NEEDS_FEATURES, checked, choose, named
 from labelkit.selection.batches.cluster_margin import cluster_margin
 from labelkit.selection.batches.k_center import k_center
 from labelkit.selection.batches.stochastic import power, softmax
 from labelkit.selection.batches.typiclust import typiclust
 
-BATCHES: dict[str, Callable[[BatchTask, int], IntArray]] = {
-    "top": best,
-    "cluster_margin": cluster_margin,
-    "k_center": k_center,
-    "badge": badge,
-    "typiclust": typiclust,
-    "power": power,
-    "softmax": softmax,
-}
-"""Name of a strategy to the function that chooses n of a task."""
-
-NEEDS_FEATURES = frozenset({"cluster_margin", "k_center", "badge", "typiclust"})
-"""Strategies that look at features."""
-
 __all__ = [
     "BATCHES",
     "NEEDS_FEATURES",
+    "BatchStrategy",
     "BatchTask",
     "badge",
     "best",
+    "checked",
+    "choose",
     "cluster_margin",
     "k_center",
+    "named",
     "power",
     "softmax",
     "typiclust",

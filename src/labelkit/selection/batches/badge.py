@@ -2,60 +2,73 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from labelkit.errors import SelectionError
-from labelkit.selection.batches.candidates import BatchTask, IntArray, best
-from labelkit.selection.batches.distances import as_rows, squared_norms, to_point
-
-FACTOR = 20
-"""Candidates per example of the batch; beyond them gradients are short and hardly ever drawn."""
+from labelkit.selection.batches.candidates import BatchTask, IntArray, candidates
+from labelkit.selection.batches.distances import one_thread, to_point
+from labelkit.selection.features import Float32Array, squared_norms
 
 
 def badge(task: BatchTask, n: int) -> IntArray:
-    """Draw by k-means++ over gradient embeddings (p - e_ŷ) ⊗ x of the ``20 n`` longest of them.
+    """Draw by k-means++ over gradient embeddings (p - e_ŷ) ⊗ x of the ``10 n`` longest of them.
 
-    Gradients are never written out: |u ⊗ x - v ⊗ z|² = |u|²|x|² + |v|²|z|² - 2 (u·v)(x·z).
+    Gradients are never written out: |u ⊗ x - v ⊗ z|² = |u|²|x|² + |v|²|z|² - 2 (u·v)(x·z). Examples
+    whose score is 0 are certain, or nothing is known of them: they come last.
 
     Notes
     -----
     Ash et al. (2020), Deep batch active learning by diverse, uncertain gradient lower bounds,
-    algorithm 1, for a model that is linear in its features.
+    algorithm 1, for a model that is linear in its features (and an intercept), on candidates:
+    short gradients are hardly ever drawn.
     """
     features = task.need_features("badge")
-    p = task.probabilities
-    if p is None:
+    if task.probabilities is None:
         raise SelectionError("strategy = 'badge' needs class probabilities.")
-    likely = p.argmax(axis=1)
+    push = pushes(task.probabilities)
+    length = squared_norms(push) * (features.squared_norms() + 1)
+    length[task.score <= 0] = 0
+    among = candidates(BatchTask(length, task.rng), n)
+    with one_thread():
+        seeds = _plus_plus(features.take(among), push[among], min(n, len(among)), task.rng)
+    return among[seeds]
+
+
+def pushes(p: npt.NDArray[Any]) -> Float32Array:
+    """Gradient of the log loss in the logits when the likeliest class is the label, (n, k)."""
     push = np.array(p, dtype=np.float32)
-    push[np.arange(len(p)), likely] -= 1
-    length = (push**2).sum(axis=1) * squared_norms(as_rows(features))
-    among = best(
-        BatchTask(length.astype(np.float64), task.rng), min(max(FACTOR * n, 1_000), len(task))
-    )
-    rows, push = as_rows(features[among]), push[among]
-    own = length[among].astype(np.float64)
+    push[np.arange(len(p)), p.argmax(axis=1)] -= 1
+    return push
+
+
+def _plus_plus(rows: Any, push: Float32Array, n: int, rng: np.random.Generator) -> IntArray:
+    """n seeds of k-means++ among gradients of which the first is the longest."""
     x_norms = squared_norms(rows)
-
-    def distance_to(at: int) -> npt.NDArray[np.float64]:
-        inner = (x_norms + x_norms[at] - to_point(rows, x_norms, at)) / 2
-        away = own + own[at] - 2 * (push @ push[at]) * inner
-        return np.asarray(np.maximum(away, 0), dtype=np.float64)
-
-    chosen = [0]  # the longest gradient
-    away = distance_to(0)
-    away[0] = 0
-    while len(chosen) < min(n, len(among)):
-        total = away.sum()
-        if total <= 0:  # what is left repeats what is chosen
-            rest = np.setdiff1d(np.arange(len(among)), chosen)
-            chosen += task.rng.permutation(rest)[: n - len(chosen)].tolist()
+    own = squared_norms(push) * (x_norms + 1)
+    # x·z = (|x|² + |z|² - |x - z|²) / 2, and 1 for the intercept: one code for dense and sparse.
+    half = x_norms / 2 + 1
+    chosen = np.empty(n, dtype=np.int64)
+    away = np.full(len(own), np.inf, dtype=np.float32)
+    reach = np.zeros(len(own))
+    at, total = 0, np.inf
+    for number in range(n):
+        if number and total <= 0:  # what is left repeats what is chosen
+            rest = np.setdiff1d(np.arange(len(own)), chosen[:number])
+            chosen[number:] = rng.permutation(rest)[: n - number]
             break
-        at = int(np.searchsorted(np.cumsum(away), task.rng.random() * total, side="right"))
-        at = min(at, len(away) - 1)
-        chosen.append(at)
-        away = np.minimum(away, distance_to(at))
-        away[chosen] = 0
-    drawn: IntArray = among[np.array(chosen, dtype=np.int64)]
-    return drawn
+        if number:
+            drawn = np.searchsorted(reach, np.array([rng.random() * total]), side="right")
+            at = min(int(drawn[0]), len(own) - 1)
+        chosen[number] = at
+        inner = half + (half[at] - 1) - to_point(rows, x_norms, at) / 2
+        new = own + (own[at] - 2 * (push @ push[at]) * inner)
+        np.minimum(away, np.maximum(new, 0, out=new), out=away)
+        # Rounding leaves a chosen gradient, and those that repeat it, a hair from itself.
+        away[away <= 1e-6 * own] = 0
+        away[at] = 0
+        np.cumsum(away, dtype=np.float64, out=reach)
+        total = float(reach[-1])
+    return chosen

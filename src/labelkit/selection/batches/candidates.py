@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from labelkit.errors import SelectionError
+from labelkit.selection import ordering
+from labelkit.selection.features import FeatureRows
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 IntArray: TypeAlias = npt.NDArray[np.int64]
-# A dense (n, d) array or a SciPy sparse matrix in rows.
-Features: TypeAlias = Any
+
+FACTOR = 10
+"""Candidates per example of the batch; Citovsky et al. (2021) use 10."""
+_MANY = 100_000
 
 
 @dataclass(frozen=True)
@@ -24,30 +29,21 @@ class BatchTask:
 
         score          (n,) how much an answer would tell; higher is better
         rng            breaks ties and draws
-        features       (n, d) dense or sparse rows; None for strategies that look at scores alone
+        features       features of the n examples; None for strategies that look at scores alone
         probabilities  (n, k) class probabilities; needed by ``badge`` alone
-        labeled        (m, d) features of the examples that people have labeled already
+        labeled        features of the examples that people have labeled already
     """
 
     score: FloatArray
     rng: np.random.Generator
-    features: Features = None
+    features: FeatureRows | None = None
     probabilities: FloatArray | None = None
-    labeled: Features = None
+    labeled: FeatureRows | None = None
 
     def __len__(self) -> int:
         return len(self.score)
 
-    def rows(self, positions: IntArray) -> BatchTask:
-        """The task of choosing among these positions only."""
-        return replace(
-            self,
-            score=self.score[positions],
-            features=None if self.features is None else self.features[positions],
-            probabilities=None if self.probabilities is None else self.probabilities[positions],
-        )
-
-    def need_features(self, strategy: str) -> Features:
+    def need_features(self, strategy: str) -> FeatureRows:
         """The features, or an error that says how to give them.
 
         Raises
@@ -63,18 +59,18 @@ class BatchTask:
         return self.features
 
 
+BatchStrategy: TypeAlias = Callable[[BatchTask, int], IntArray]
+"""Chooses n of a task: positions without repetition, the most wanted first."""
+
+
 def best(task: BatchTask, n: int) -> IntArray:
     """Positions of the ``n`` highest scores, best first, without sorting the rest.
 
     Among equal scores the task's generator decides.
     """
-    score = task.score
-    tie = task.rng.random(len(score))
-    if n < len(score):
-        threshold = np.partition(score, len(score) - n)[len(score) - n]
-        among = np.flatnonzero(score >= threshold)
-    else:
-        among = np.arange(len(score))
-    order = np.lexsort((tie[among], -score[among]))
-    found: IntArray = among[order[:n]].astype(np.int64)
-    return found
+    return ordering.best(task.score, task.rng.random(len(task)), n)
+
+
+def candidates(task: BatchTask, n: int) -> IntArray:
+    """The ``10 n`` best, fewer for huge batches (twice n, or 100,000), best first."""
+    return best(task, min(FACTOR * n, max(2 * n, _MANY), len(task)))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelkit.selection.batches.candidates import BatchTask, IntArray, best
-from labelkit.selection.batches.distances import as_rows, squared_norms, to_nearest, to_point
-
-FACTOR = 10
-"""Candidates per example of the batch."""
+from labelkit.selection.batches.candidates import BatchTask, IntArray, candidates
+from labelkit.selection.batches.distances import one_thread, to_nearest, to_point
+from labelkit.selection.features import squared_norms
 
 
 def k_center(task: BatchTask, n: int) -> IntArray:
@@ -22,19 +20,20 @@ def k_center(task: BatchTask, n: int) -> IntArray:
     Sener & Savarese (2018), Active learning for convolutional neural networks: a core-set
     approach, algorithm 1, on candidates, so that its cost does not grow with the pool.
     """
-    task.need_features("k_center")
-    among = best(task, min(FACTOR * n, len(task)))
-    rows = as_rows(task.features[among])
+    features = task.need_features("k_center")
+    among = candidates(task, n)
+    rows = features.take(among)
     norms = squared_norms(rows)
     chosen = np.empty(min(n, len(among)), dtype=np.int64)
-    if task.labeled is not None and task.labeled.shape[0]:
-        away = to_nearest(rows, norms, as_rows(task.labeled))
+    if task.labeled is not None and len(task.labeled):
+        away = to_nearest(rows, norms, task.labeled.take(slice(None)))
     else:
         away = np.full(len(among), np.inf, dtype=np.float32)
-    for number in range(len(chosen)):
-        # Among equals the first, which has the better score.
-        at = int(away.argmax())
-        chosen[number] = at
-        away = np.minimum(away, to_point(rows, norms, at))
-        away[at] = -1
+    with one_thread():
+        for number in range(len(chosen)):
+            # Among equals the first, which has the better score.
+            at = int(away.argmax())
+            chosen[number] = at
+            np.minimum(away, to_point(rows, norms, at), out=away)
+            away[at] = -1
     return among[chosen]
