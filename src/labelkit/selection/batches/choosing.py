@@ -76,7 +76,7 @@ def choose(
     >>> x = np.array([[0.0], [0.1], [5.0], [9.0]])
     >>> p = np.array([[0.5, 0.5], [0.49, 0.51], [0.45, 0.55], [0.01, 0.99]])
     >>> sorted(choose("cluster_margin", 2, probabilities=p, features=x).tolist())
-    [0, 3]
+    [0, 2]
     """
     matrix = None if features is None else as_matrix(features)
     if score is None and probabilities is not None:
