@@ -41,6 +41,7 @@ class Committee(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.learner_list = learner_list
         self.query_strategy = query_strategy
         self.on_transformed = on_transformed
+        self.X_training = None  # strategies ask for it; each member keeps its own
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.learner_list)

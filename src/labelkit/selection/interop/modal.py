@@ -151,7 +151,7 @@ def classifier_margin(classifier: Any, X: Any, **kwargs: Any) -> FloatArray:
     """(n,) gap between the two largest probabilities, small where uncertain; 0 while not fitted."""
     p = _proba(classifier, X, **kwargs)
     if p is None or p.shape[1] == 1:
-        return np.zeros(n_rows(X))
+        return np.zeros(n_rows(X) if p is None else len(p))
     return 1 - margin(p)
 
 
