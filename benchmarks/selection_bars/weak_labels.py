@@ -1,6 +1,6 @@
 """How long does it take to choose from a million weak labels, and what does it cost in memory?
 
-    python benchmarks/selection.py [ROWS=1000000]
+    python benchmarks/selection.py weak-labels [ROWS=1000000]
 
 The peer is what a user would write by hand in Polars: the top 800 by margin and a plain sample of
 200 from the rest, without canonical order, tie-breaking, checks or probabilities.
@@ -9,7 +9,6 @@ The peer is what a user would write by hand in Polars: the top 800 by margin and
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from collections.abc import Callable
 
@@ -51,8 +50,7 @@ def timed(run: Callable[[], object], repeats: int = 5) -> float:
     return float(np.median(times))
 
 
-def main() -> None:
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+def main(n: int = 1_000_000) -> None:
     pool = make_pool(n)
     pandas = pool.to_pandas()
     before = psutil.Process().memory_info().rss
@@ -73,7 +71,3 @@ def main() -> None:
         print(f"lk.select, {name:27s}{seconds:6.2f} s   {seconds / peer:5.1f} × by hand")
     grown = (psutil.Process().memory_info().rss - before) / 2**20
     print(f"resident memory grew by {grown:,.0f} MiB over all of it")
-
-
-if __name__ == "__main__":
-    main()

@@ -191,9 +191,9 @@ def test_every_strategy_keeps_the_design(make_pool, strategy):
     assert batch.design.strategy == strategy
 
 
-def test_features_make_cluster_margin_the_default(make_pool):
+def test_features_make_cluster_power_the_default(make_pool):
     x = np.random.default_rng(0).standard_normal((100, 3))
-    assert lk.select(make_pool(100), 10, features=x).design.strategy == "cluster_margin"
+    assert lk.select(make_pool(100), 10, features=x).design.strategy == "cluster_power"
     assert lk.select(make_pool(100), 10).design.strategy == "margin"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from labelkit.errors import SelectionError
+from labelkit.selection.batches import DEFAULT
 from labelkit.selection.interop.modal import QueryStrategy, answer, query_strategy
 from labelkit.selection.rows import appended, bootstrapped, check_pair, rows_of
 
@@ -21,7 +22,7 @@ class ActiveLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     ----------
     estimator : anything with scikit-learn's ``fit`` and ``predict_proba``; it is fitted itself, not
         a clone
-    query_strategy : name of one of our strategies ("cluster_margin", "margin", "badge" …), or
+    query_strategy : name of one of our strategies ("cluster_power", "margin", "badge" …), or
         modAL's kind of function: ``f(learner, X, n_instances=1, …)``, which returns positions, or
         positions and their scores
     X_training, y_training : labeled examples to start with; the estimator is fitted to them
@@ -59,7 +60,7 @@ class ActiveLearner(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
     def __init__(
         self,
         estimator: Any,
-        query_strategy: str | QueryStrategy = "cluster_margin",
+        query_strategy: str | QueryStrategy = DEFAULT,
         X_training: Any = None,
         y_training: Any = None,
         bootstrap_init: bool = False,

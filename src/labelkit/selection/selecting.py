@@ -12,7 +12,7 @@ import numpy.typing as npt
 from labelkit.engine import NativeFrame, to_native_like
 from labelkit.errors import SelectionError
 from labelkit.selection.batch import Batch, Design
-from labelkit.selection.batches import BATCHES, BatchStrategy
+from labelkit.selection.batches import BATCHES, DEFAULT, BatchStrategy
 from labelkit.selection.design import AUDITS
 from labelkit.selection.features import FeatureRows, read_features
 from labelkit.selection.informing import informative
@@ -65,9 +65,9 @@ def select(
     n : examples to draw, 1 ≤ n ≤ size of the pool without ``exclude``
     strategy : how the certainty stratum is chosen. The name of a score ("margin", "entropy",
         "least_confidence", "expected_change", "disagreement") takes the highest; the name of a
-        batch strategy ("cluster_margin", "k_center", "badge", "typiclust", "power", "softmax")
+        batch strategy ("cluster_power", "cluster_margin", "k_center", "badge", "typiclust", "power", "softmax")
         does not let them all say the same; "random" has no such stratum, and the whole batch is a
-        probability sample. Also a function of a ``BatchTask`` and n. By default "cluster_margin"
+        probability sample. Also a function of a ``BatchTask`` and n. By default "cluster_power"
         with ``features``, "margin" without
     score : score that a batch strategy looks at, by name, "margin" unless given; or one number per
         row of ``labels``, in its order, higher is better
@@ -111,7 +111,7 @@ def select(
     .. [1] Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, §3.7.
     """
     if strategy is None:
-        strategy = "margin" if features is None else "cluster_margin"
+        strategy = "margin" if features is None else DEFAULT
     strategy, score, name = _choice(strategy, score)
     _check_arguments(n, audit_share, audit, max_per_query, keys)
     pool = read_pool(labels, keys=keys, exclude=exclude, distinct=distinct)

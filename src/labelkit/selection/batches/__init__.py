@@ -6,7 +6,8 @@ It must never build anything of size n × n, copy the pool, or let the order of 
 on anything but the generator that it is given.
 
 - ``candidates``      the task, and the best of a pool by score
-- ``cluster_margin``  one of each cluster in turn, the default
+- ``cluster_power``   drawn by chance and score, the most central of each cluster: the default
+- ``cluster_margin``  of the most uncertain, one of each cluster in turn
 - ``k_center``        what is farthest from everything chosen
 - ``badge``           k-means++ on gradient embeddings
 - ``typiclust``       the most typical of each cluster, for a cold start
@@ -20,14 +21,23 @@ from __future__ import annotations
 
 from labelkit.selection.batches.badge import badge
 from labelkit.selection.batches.candidates import BatchStrategy, BatchTask, best
-from labelkit.selection.batches.choosing import BATCHES, NEEDS_FEATURES, checked, choose, named
+from labelkit.selection.batches.choosing import (
+    BATCHES,
+    DEFAULT,
+    NEEDS_FEATURES,
+    checked,
+    choose,
+    named,
+)
 from labelkit.selection.batches.cluster_margin import cluster_margin
+from labelkit.selection.batches.cluster_power import cluster_power
 from labelkit.selection.batches.k_center import k_center
 from labelkit.selection.batches.stochastic import power, softmax
 from labelkit.selection.batches.typiclust import typiclust
 
 __all__ = [
     "BATCHES",
+    "DEFAULT",
     "NEEDS_FEATURES",
     "BatchStrategy",
     "BatchTask",
@@ -36,6 +46,7 @@ __all__ = [
     "checked",
     "choose",
     "cluster_margin",
+    "cluster_power",
     "k_center",
     "named",
     "power",

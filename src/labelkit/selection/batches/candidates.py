@@ -73,4 +73,9 @@ def best(task: BatchTask, n: int) -> IntArray:
 
 def candidates(task: BatchTask, n: int) -> IntArray:
     """The ``10 n`` best, fewer for huge batches (twice n, or 100,000), best first."""
-    return best(task, min(FACTOR * n, max(2 * n, _MANY), len(task)))
+    return best(task, n_candidates(task, n))
+
+
+def n_candidates(task: BatchTask, n: int) -> int:
+    """How many candidates a batch of ``n`` is chosen from."""
+    return min(FACTOR * n, max(2 * n, _MANY), len(task))

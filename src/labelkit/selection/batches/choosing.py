@@ -16,6 +16,7 @@ from labelkit.selection.batches.candidates import (
     best,
 )
 from labelkit.selection.batches.cluster_margin import cluster_margin
+from labelkit.selection.batches.cluster_power import cluster_power
 from labelkit.selection.batches.k_center import k_center
 from labelkit.selection.batches.stochastic import power, softmax
 from labelkit.selection.batches.typiclust import typiclust
@@ -24,6 +25,7 @@ from labelkit.selection.scores import margin
 
 BATCHES: dict[str, BatchStrategy] = {
     "top": best,
+    "cluster_power": cluster_power,
     "cluster_margin": cluster_margin,
     "k_center": k_center,
     "badge": badge,
@@ -33,7 +35,10 @@ BATCHES: dict[str, BatchStrategy] = {
 }
 """Name of a strategy to the function that chooses n of a task."""
 
-NEEDS_FEATURES = frozenset({"cluster_margin", "k_center", "badge", "typiclust"})
+DEFAULT = "cluster_power"
+"""Where there are features and nothing else is asked for."""
+
+NEEDS_FEATURES = frozenset({"cluster_power", "cluster_margin", "k_center", "badge", "typiclust"})
 """Strategies that look at features."""
 
 

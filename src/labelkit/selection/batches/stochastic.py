@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from labelkit.errors import SelectionError
 from labelkit.selection.batches.candidates import BatchTask, IntArray, best
 
 SHARPNESS = 8.0
@@ -14,13 +15,24 @@ SHARPNESS = 8.0
 def power(task: BatchTask, n: int) -> IntArray:
     """n draws without replacement, with weights score⁸: Gumbel noise on 8 log score, then the top.
 
+    Raises
+    ------
+    SelectionError
+        A score is below 0.
+
     Notes
     -----
     Kirsch et al. (2023), Stochastic batch acquisition, eq. 6 ("power"); the top of Gumbel noise
     on log weights is a draw without replacement (Kool et al. 2019).
     """
+    below = task.score < 0
+    if below.any():
+        raise SelectionError(
+            f"{int(below.sum()):,} of {len(below):,} scores are below 0 (for example "
+            f"{task.score[below][0]:g}): draws with weights score⁸ need scores of 0 and more."
+        )
     with np.errstate(divide="ignore"):
-        log_weight = SHARPNESS * np.log(np.maximum(task.score, 0).astype(np.float64))
+        log_weight = SHARPNESS * np.log(task.score.astype(np.float64))
     return _noisy(task, log_weight, n)
 
 

@@ -37,7 +37,7 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  # i
 
     def __init__(
         self,
-        strategy: str = "cluster_margin",
+        strategy: str = "cluster_power",
         *,
         score: str = "margin",
         missing_label: Any = MISSING_LABEL,
