@@ -4,6 +4,7 @@
     python benchmarks/selection.py weak-labels [ROWS=1000000]    ``lk.select`` without features
     python benchmarks/selection.py efficiency [SEEDS=20] [SET]   labels needed, beside other tools
     python benchmarks/selection.py design [REPLICATIONS=1000]    do selected labels measure?
+    python benchmarks/selection.py planning [POOLS=40]           do predicted widths come about?
 
 Peers (modAL, scikit-activeml) run where they are installed.
 """
@@ -31,6 +32,10 @@ def main() -> None:
         from selection_bars import design
 
         design.main(rest)
+    elif command == "planning":
+        from selection_bars import planning
+
+        planning.main(rest)
     else:
         print(__doc__)
 

@@ -1,0 +1,1 @@
+"""The bars of selection, one a file; ``benchmarks/selection.py`` runs them."""

@@ -179,7 +179,8 @@ CASES = [
 def report(case: Case, found: Outcome) -> str:
     lines = [case.name]
     for j, metric in enumerate(METRICS):
-        fine = abs(found.bias[j]) < BIAS_BAR and COVERAGE_BAR[0] <= found.coverage[j] <= COVERAGE_BAR[1]  # fmt: skip
+        low, high = COVERAGE_BAR
+        fine = abs(found.bias[j]) < BIAS_BAR and low <= found.coverage[j] <= high
         missing = f"   no number in {found.missing[j]:.1%}" if found.missing[j] else ""
         lines.append(
             f"  {metric:10s} bias {found.bias[j]:+.2f} se   coverage {found.coverage[j]:.3f}   "
@@ -197,9 +198,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     validating._N_DRAWS = given.draws
     error = 1.96 * np.sqrt(0.95 * 0.05 / given.replications)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy "
-          f"{np.__version__}; {given.replications} replications; Monte-Carlo error of a coverage of "
-          f"95 %: ±{error:.1%}, of a bias: ±{1.96 / np.sqrt(given.replications):.2f} se")  # fmt: skip
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}; {given.replications} replications; Monte-Carlo error of a "
+        f"coverage of 95 %: ±{error:.1%}, of a bias: ±{1.96 / np.sqrt(given.replications):.2f} se"
+    )
     for case in CASES:
         if given.only in case.name:
             started = time.perf_counter()

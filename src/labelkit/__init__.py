@@ -47,9 +47,27 @@ _HOME = {
     "MajorityVote": "labelkit.labelmodels",
     "OneCoin": "labelkit.labelmodels",
     "SnorkelMoments": "labelkit.labelmodels",
+    "VoteRates": "labelkit.labelmodels",
+    "DawidSkene": "labelkit.labelmodels",
+    "Triplets": "labelkit.labelmodels",
+    "WeightedMajority": "labelkit.labelmodels",
+    "CrowdModel": "labelkit.labelmodels",
+    # end models
+    "EndModel": "labelkit.endmodels",
+    "features": "labelkit.endmodels",
     # selection and rounds
     "select": "labelkit.selection",
     "Batch": "labelkit.selection",
+    "found_share": "labelkit.selection",
+    "plan_labels": "labelkit.selection",
+    "pooled_weights": "labelkit.selection",
+    "simulate_rounds": "labelkit.selection",
+    "stop_at_plateau": "labelkit.selection",
+    "stop_at_price": "labelkit.selection",
+    "stop_at_recall": "labelkit.selection",
+    "stop_at_width": "labelkit.selection",
+    "LabelPlan": "labelkit.selection",
+    "LearningCurves": "labelkit.selection",
     "Ledger": "labelkit.rounds",
     "LabelStudio": "labelkit.platforms",
     "FilesPlatform": "labelkit.platforms",
@@ -66,12 +84,17 @@ _HOME = {
 __all__ = [
     "ABSTAIN",
     "Batch",
+    "CrowdModel",
+    "DawidSkene",
+    "EndModel",
     "FilesPlatform",
     "InteractionLog",
     "LabelModel",
+    "LabelPlan",
     "LabelStudio",
     "LabelkitError",
     "LabelkitWarning",
+    "LearningCurves",
     "Ledger",
     "MajorityVote",
     "NotIdentifiable",
@@ -79,8 +102,11 @@ __all__ = [
     "PositionBias",
     "Project",
     "SnorkelMoments",
+    "Triplets",
     "ValidationReport",
+    "VoteRates",
     "Votes",
+    "WeightedMajority",
     "__version__",
     "analyze",
     "apply",
@@ -88,17 +114,26 @@ __all__ = [
     "doubly_robust",
     "evidence",
     "example_weights",
+    "features",
+    "found_share",
     "graded",
     "impression_weights",
     "interval",
     "known_at",
     "labeling_function",
     "lookup",
+    "plan_labels",
+    "pooled_weights",
     "preference_pairs",
     "read_log",
     "select",
     "simulate",
+    "simulate_rounds",
     "soft_vote",
+    "stop_at_plateau",
+    "stop_at_price",
+    "stop_at_recall",
+    "stop_at_width",
     "text_evidence",
     "training_arrays",
     "validate",
@@ -114,9 +149,20 @@ if TYPE_CHECKING:
         training_arrays,
         weight_report,
     )
+    from labelkit.endmodels import EndModel, features
     from labelkit.errors import LabelkitError, LabelkitWarning, NotIdentifiable
     from labelkit.evidence import doubly_robust, known_at, preference_pairs
-    from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
+    from labelkit.labelmodels import (
+        CrowdModel,
+        DawidSkene,
+        LabelModel,
+        MajorityVote,
+        OneCoin,
+        SnorkelMoments,
+        Triplets,
+        VoteRates,
+        WeightedMajority,
+    )
     from labelkit.lfs import (
         ABSTAIN,
         Votes,
@@ -135,7 +181,20 @@ if TYPE_CHECKING:
     from labelkit.platforms import FilesPlatform, LabelStudio
     from labelkit.project import Project
     from labelkit.rounds import Ledger
-    from labelkit.selection import Batch, select
+    from labelkit.selection import (
+        Batch,
+        LabelPlan,
+        LearningCurves,
+        found_share,
+        plan_labels,
+        pooled_weights,
+        select,
+        simulate_rounds,
+        stop_at_plateau,
+        stop_at_price,
+        stop_at_recall,
+        stop_at_width,
+    )
     from labelkit.validation import ValidationReport, validate
 
 

@@ -276,3 +276,43 @@ def test_suggestions_are_shown_and_kept_when_a_person_says_so(run, small_project
     assert run("label").exit_code == 0
     analysis = json.loads(run("lfs", "--json").stdout)["lfs"]
     assert kept["accepted"][0] in {row["lf"] for row in analysis}
+
+
+def test_a_target_is_planned_for_without_opening_a_round(run, small_project):
+    assert run("label").exit_code == 0
+    told = run("round", "plan", "--target", "f1 +- 0.1", "--cost-per-label", "0.5")
+    assert told.exit_code == 0, told.stderr
+    assert "takes about" in told.stdout
+    assert "they cost about" in told.stdout
+    assert "No round yet" in run("round", "status").stdout
+    run("round", "plan")
+    run("round", "push")
+    small_project.answer("round-1")
+    run("round", "pull")
+    found = json.loads(run("round", "plan", "--target", "accuracy ± 0.02", "--json").stdout)
+    assert found["target"] == "accuracy ± 0.02"
+    assert found["half_width_now"] > 0.02
+    assert found["n_labels"] is None or found["low"] <= found["n_labels"]
+    measured = json.loads(run("validate", "--json").stdout)["validation"]
+    row = next(r for r in measured if (r["labels"], r["metric"]) == ("weak labels", "accuracy"))
+    assert found["half_width_now"] == pytest.approx((row["high"] - row["low"]) / 2, rel=0.1)
+    wrong = run("round", "plan", "--target", "beauty +- 1")
+    assert wrong.exit_code == 3
+    assert "as in 'f1 ± 0.03'" in wrong.stderr
+
+
+def test_strategies_are_tried_out_on_a_file_of_truth(run, small_project, tmp_path):
+    assert run("label").exit_code == 0
+    labels = pl.read_parquet(_runs(small_project.path)[-1] / "labels.parquet")
+    truth = labels.select("query", "item", label=(pl.col("p_1") > 0.5).cast(pl.Int64))
+    truth.write_parquet(tmp_path / "truth.parquet")
+    chart = tmp_path / "curves.svg"
+    told = run("simulate", "rounds", "--truth", str(tmp_path / "truth.parquet"), "--seeds", "2",
+               "--rounds", "2", "-n", "5", "--chart", str(chart))  # fmt: skip
+    assert told.exit_code == 0, told.stderr
+    assert "random" in told.stdout
+    assert chart.read_text(encoding="utf-8").startswith("<svg")
+    truth.drop("label").write_csv(tmp_path / "bad.csv")
+    wrong = run("simulate", "rounds", "--truth", str(tmp_path / "bad.csv"))
+    assert wrong.exit_code == 3
+    assert "'bad.csv' has no column 'label'" in wrong.stderr

@@ -35,6 +35,7 @@ COMMANDS = [
     "round pull",
     "round status",
     "round close",
+    "simulate rounds",
 ]
 HEAVY = (
     "pandas",

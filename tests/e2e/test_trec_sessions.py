@@ -14,6 +14,8 @@ import pytest
 import labelkit as lk
 from labelkit.validation.metrics import auc
 
+# A pair is shown 1.6 times here, of which evidence warns; what labels are worth is measured below.
+pytestmark = pytest.mark.filterwarnings("ignore:.* were shown only once")
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "main_job.py"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -14,11 +15,13 @@ from given_curves import ENGINES, known_curve
 
 import labelkit as lk
 from labelkit import col, labeling_function, vote
-from labelkit.errors import LogError
-from labelkit.evidence import COLUMNS, PlacementPrior, QueryPrior, available
+from labelkit.errors import LogError, WeakEvidenceWarning
+from labelkit.evidence import COLUMNS, GammaPrior, PlacementPrior, QueryPrior, available
 from labelkit.evidence.dwell import query_quantiles
-from labelkit.evidence.units import keyed_by
+from labelkit.evidence.units import described_impressions, keyed_by
 
+# Impressions are shown once by definition; that this is said is tested where it matters.
+pytestmark = pytest.mark.filterwarnings("ignore:.* were shown only once")
 Make = Callable[[pl.DataFrame], Any]
 engines = pytest.mark.parametrize("make", ENGINES.values(), ids=list(ENGINES))
 numbering = pytest.mark.parametrize(
@@ -369,3 +372,62 @@ def test_votes_labels_and_the_batch_follow_the_unit(unit: tuple[str, ...]) -> No
     drawn = nw.from_native(batch.frame).to_polars().select(unit)
     assert len(drawn) == 20
     assert set(drawn.rows()) <= set(keys.rows())
+
+
+def shown(times: int, n: int = 200) -> lk.InteractionLog:
+    """A log of ``n`` (query, item) pairs, each shown ``times`` times to as many users."""
+    rows = np.arange(n * times)
+    return lk.read_log(
+        pl.DataFrame(
+            {
+                "query": rows % n // 4,
+                "item": rows % n,
+                "user": rows // n,
+                "position": rows % 3 + 1,
+                "clicked": (rows % 5 == 0).astype(np.int64),
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "warned"),
+    [
+        (1, ("query", "item"), True),
+        (2, ("query", "item"), False),
+        (2, ("user", "item"), True),
+        (2, ("item",), False),
+        (1, ("query",), False),
+        (3, ("impression",), True),
+    ],
+)
+@pytest.mark.filterwarnings("default:.* were shown only once")
+def test_units_that_were_shown_about_once_are_said_to_have_no_honest_interval(times, unit, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        lk.evidence(shown(times), CURVE, unit=unit, columns=["ctr", "ctr_low"])
+    said = [w for w in caught if issubclass(w.category, WeakEvidenceWarning)]
+    assert bool(said) == warned
+    if warned:
+        assert " and ".join(unit) in str(said[0].message)
+        assert said[0].filename == __file__, "whoever asked is blamed"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"columns": ["clicks", "ctr"]},
+        {"columns": ["ctr_low"], "prior": GammaPrior(2.0, 8.0)},
+    ],
+    ids=["no interval", "prior from elsewhere"],
+)
+@pytest.mark.filterwarnings("error")
+def test_without_an_interval_to_doubt_nothing_is_said(asked):
+    lk.evidence(shown(1), CURVE, unit=("user", "item"), **asked)
+
+
+def test_an_impression_knows_its_row():
+    rows = described_impressions(shown(2)).collect().to_polars()
+    assert rows.columns == ["impression", "query", "item", "user", "position"]
+    assert rows["impression"].to_list() == list(range(400))
+    assert rows["item"].to_list() == [*range(200)] * 2

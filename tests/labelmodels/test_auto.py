@@ -7,6 +7,7 @@ import pytest
 
 from labelkit.errors import LabelModelError
 from labelkit.labelmodels import LabelModel, MajorityVote
+from labelkit.labelmodels.model import METHODS
 
 
 def test_never_more_than_a_point_below_majority_on_published_votes(vote_set) -> None:
@@ -55,7 +56,7 @@ def test_majority_where_agreement_says_nothing(L, reason) -> None:
 
 def test_a_method_asked_for_is_the_method_used(simulate) -> None:
     L = simulate(300).L
-    for method in ("majority", "onecoin", "snorkel"):
+    for method in METHODS:
         model = LabelModel(method=method).fit(L)
         assert (model.method_, model.reason_) == (method, "asked for by name")
     with pytest.raises(LabelModelError, match="method='best' is none of 'auto'"):
@@ -84,5 +85,14 @@ def test_a_handful_of_gold_is_too_little_to_choose_by(simulate) -> None:
     simulated = simulate()
     gold = np.where(np.arange(4000) < 10, simulated.truth, -1)
     model = LabelModel().fit(simulated.L, gold=gold)
-    assert model.method_ == "onecoin"
+    assert model.method_ == LabelModel().fit(simulated.L).method_ == "rates"
     assert "too few to choose by" in model.reason_
+
+
+def test_silence_is_believed_only_where_it_explains_what_functions_do_together(vote_set) -> None:
+    # On published votes functions fall silent together for other reasons than the class.
+    model = LabelModel(vote_set.cardinality).fit(vote_set.train)
+    assert model.method_ == "onecoin"
+    assert "the classes explain only" in model.class_balance_reason_
+    assert model.class_balance_table_["source"].to_list() == ["assumed"] * vote_set.cardinality
+    assert model.class_balance_table_["low"].null_count() == vote_set.cardinality

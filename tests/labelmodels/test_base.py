@@ -13,10 +13,27 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labelkit.errors import GoldError, LabelModelError, NotFittedError
-from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments, VoteModel
+from labelkit.labelmodels import (
+    DawidSkene,
+    LabelModel,
+    MajorityVote,
+    OneCoin,
+    SnorkelMoments,
+    Triplets,
+    VoteModel,
+    WeightedMajority,
+)
 from labelkit.lfs import Votes
 
-MODELS = [MajorityVote, OneCoin, SnorkelMoments, LabelModel]
+MODELS = [
+    MajorityVote,
+    WeightedMajority,
+    OneCoin,
+    DawidSkene,
+    Triplets,
+    SnorkelMoments,
+    LabelModel,
+]
 label_matrices = st.integers(3, 6).flatmap(
     lambda m: arrays(
         np.int8, st.tuples(st.integers(4, 60), st.just(m)), elements=st.integers(-1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelkit.errors import ConvergenceWarning, LabelModelError
+from labelkit.errors import ConvergenceWarning, LabelModelError, WeakEvidenceWarning
 from labelkit.labelmodels import SnorkelMoments
 from labelkit.labelmodels.moments import expected_mu, moment_loss, solve_optimum
 from labelkit.labelmodels.statistics import VoteStatistics, as_votes
@@ -81,11 +81,60 @@ def test_fewer_than_three_lfs_are_refused_with_what_would_help() -> None:
         ({"solver": "sgd", "lr_scheduler": "cosine"}, "none of Snorkel's"),
         ({"solver": "sgd", "lr": 1e6}, "choose a smaller one"),
         ({"prec_init": [0.7, 0.8]}, "prec_init"),
+        (
+            {"solver": "sgd", "optimizer_config": {"sgd_config": {"nesterov": True}}},
+            r"optimizer_config\['sgd_config'\] has no option 'nesterov'; it has momentum",
+        ),
+        (
+            {"solver": "sgd", "lr_scheduler_config": {"warmup_steps": 5}},
+            "warmup_unit='batches'.* 'epochs' alone",
+        ),
+        (
+            {"solver": "sgd", "lr_scheduler_config": {"warmup_percentage": 1.0}},
+            "A warm-up of 100 of 100 epochs",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings, message, simulate) -> None:
     with pytest.raises(LabelModelError, match=message):
         SnorkelMoments(**settings).fit(simulate(200).L)
+
+
+def rare_positives(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """5 % positives; three functions that vote for them, two that vote against."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(4000) < 0.05).astype(int)
+    columns = [
+        np.where(rng.random(4000) < np.where(truth == vote, hit, false), vote, -1)
+        for vote, hit, false in (
+            (1, 0.6, 0.01),
+            (1, 0.5, 0.02),
+            (1, 0.4, 0.005),
+            (0, 0.5, 0.05),
+            (0, 0.4, 0.1),
+        )
+    ]
+    return np.column_stack(columns).astype(np.int8), truth
+
+
+def test_a_start_that_decides_the_rare_class_is_told() -> None:
+    L, truth = rare_positives(0)
+    f1 = []
+    for seed in range(12):
+        model = SnorkelMoments(solver="sgd", seed=seed)
+        with pytest.warns(WeakEvidenceWarning, match=r"the rarest class has 5.0%: another seed"):
+            model.fit(L, class_balance=[0.95, 0.05])
+        f1.append(model.score(L, truth, ["f1"])["f1"])
+    # What the warning is about: nothing but the seed has changed.
+    assert max(f1) - min(f1) > 0.2
+
+
+def test_the_optimum_and_balanced_votes_need_no_such_warning(youtube) -> None:
+    # Warnings are errors here.
+    L, truth = rare_positives(0)
+    model = SnorkelMoments().fit(L, class_balance=[0.95, 0.05])
+    assert model.score(L, truth, ["f1"])["f1"] > 0.5
+    SnorkelMoments(solver="sgd").fit(youtube.train)
 
 
 def test_an_early_stop_is_reported(youtube, monkeypatch) -> None:

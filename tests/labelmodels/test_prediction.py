@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labelkit.errors import LabelModelError
-from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
+from labelkit.labelmodels import (
+    DawidSkene,
+    LabelModel,
+    MajorityVote,
+    OneCoin,
+    SnorkelMoments,
+    Triplets,
+    WeightedMajority,
+)
 from labelkit.lfs import Votes
 
-COLUMNS = ["query", "item", "p_0", "p_1", "label", "margin", "covered"]
+COLUMNS = ["query", "item", "p_0", "p_1", "label", "margin", "covered", "prior_share"]
 
 
 def as_kind(frame: pl.DataFrame, kind: str) -> object:
@@ -59,7 +67,9 @@ def test_labels_are_the_same_table_on_every_engine(kind, simulate, keyed_votes) 
     st.booleans(),
 )
 @pytest.mark.parametrize("kind", ["polars", "pandas", "duckdb"])
-@pytest.mark.parametrize("model", [MajorityVote, OneCoin, SnorkelMoments])
+@pytest.mark.parametrize(
+    "model", [MajorityVote, WeightedMajority, OneCoin, DawidSkene, Triplets, SnorkelMoments]
+)
 def test_the_expression_equals_predict_proba(kind, model, L, with_gold) -> None:
     gold = np.full(len(L), -1)
     if with_gold:

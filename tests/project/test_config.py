@@ -46,6 +46,7 @@ timestamp_unit = "ms"
 query = "q id"
 [labels]
 names = ["no", "maybe", "yes"]
+unit = ["item", "query"]
 [lfs]
 modules = ["rules.first", "rules.second"]
 on_missing = "skip"
@@ -84,6 +85,7 @@ seed = 5
     assert config.evidence.prior == "global"
     assert dict(config.log.columns) == {"query": "q id"}
     assert config.labels.names == ("no", "maybe", "yes")
+    assert config.labels.unit == ("item", "query")
     assert config.lfs.modules == ("rules.first", "rules.second")
     assert config.tables["items"].show == ("title",)
     assert dict(config.tables["items"].columns) == {"item": "doc"}
@@ -124,7 +126,18 @@ seed = 5
         (MINIMAL + "[labels]\nnames = ['a', 'a']\n", "line 3: .*all different"),
         (MINIMAL + "[platform]\nkind = 'label_studio'\n", "line 3: .*needs url"),
         (MINIMAL + "[model]\nclass_balance = [0.5, 0.6]\n", "2 probabilities that sum to 1"),
-        (MINIMAL + "[tables.t]\npath = 'x'\nkeys = ['user']\n", r"line 3: .*keys of a table are"),
+        (MINIMAL + "[tables.t]\npath = 'x'\nkeys = ['shop']\n", r"line 3: .*keys of a table are"),
+        (MINIMAL + "[labels]\nunit = ['device']\n", "line 3: .*no key column.*impression, alone"),
+        (MINIMAL + "[labels]\nunit = 'session'\n", "line 4: .*unit must be a list"),
+        (
+            MINIMAL + "[labels]\nunit = ['session']\n[tables.t]\npath = 'x'\nkeys = ['item']\n",
+            r"\[tables.t\] is joined on 'item'.*can be joined on session",
+        ),
+        (MINIMAL + "[labels]\nunit = ['user', 'item']\n[bias]\nmethod = 'trust'\n", "trust"),
+        (
+            MINIMAL + "[labels]\nunit = ['query']\n[evidence]\nprior = 'query'\n",
+            "does not put them under one",
+        ),
     ],
 )
 def test_a_mistake_is_refused_with_its_line_and_its_cure(read, text: str, message: str):

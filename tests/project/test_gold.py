@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from labelkit.errors import ProjectError
 from labelkit.labelmodels import LabelModel
 from labelkit.lfs import Votes
-from labelkit.project.gold import KEYS, crossfit, folds, match_gold, unflattered, votes_of
+from labelkit.project.gold import crossfit, folds, match_gold, unflattered, votes_of
+
+KEYS = ["query", "item"]
 
 
 def _gold(queries: list[int]) -> pl.DataFrame:
@@ -22,7 +24,7 @@ def _gold(queries: list[int]) -> pl.DataFrame:
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=80), st.integers(0, 99))
 def test_folds_keep_queries_whole_and_are_even(queries: list[int], seed: int):
-    fold = folds(_gold(queries), seed)
+    fold = folds(_gold(queries), seed, keys=KEYS)
     assert set(fold.tolist()) == set(range(int(fold.max()) + 1))
     if len(set(queries)) > 1:
         of_query = {q: set(fold[np.array(queries) == q].tolist()) for q in queries}
@@ -32,7 +34,7 @@ def test_folds_keep_queries_whole_and_are_even(queries: list[int], seed: int):
 
 
 def test_a_single_query_is_split_by_example():
-    assert len(set(folds(_gold([7] * 10), 0).tolist())) == 5
+    assert len(set(folds(_gold([7] * 10), 0, keys=KEYS).tolist())) == 5
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_the_rank_of_a_held_out_label_is_its_place_among_all_examples(voted):
     found = crossfit(model, votes, truth.head(120), class_balance=None, seed=1)
     assert found["rank"].is_between(0, 1).all()
     # One fold's model ranks as its probabilities do.
-    number = folds(truth.head(120), 1)
+    number = folds(truth.head(120), 1, keys=KEYS)
     inside = truth.head(120).select(KEYS).filter(pl.Series(number == 0))
     one = found.join(inside, on=KEYS, how="semi").sort("p_1")
     assert one["rank"].is_sorted()
@@ -89,7 +91,7 @@ def test_the_rank_of_a_held_out_label_is_its_place_among_all_examples(voted):
 def test_labels_of_gold_examples_are_replaced_and_the_order_stays():
     labels = pl.DataFrame({"query": [1, 1, 2], "item": [1, 2, 1], "p_1": [0.1, 0.2, 0.3]})
     held_out = pl.DataFrame({"query": [1], "item": [2], "p_1": [0.9], "rank": [0.5]})
-    assert unflattered(labels, held_out).to_dict(as_series=False) == {
+    assert unflattered(labels, held_out, KEYS).to_dict(as_series=False) == {
         "query": [1, 1, 2],
         "item": [1, 2, 1],
         "p_1": [0.1, 0.9, 0.3],
@@ -108,13 +110,28 @@ def test_votes_on_some_examples_are_theirs(voted):
 def test_gold_of_examples_that_the_log_lost_is_left_out():
     gold = pl.DataFrame({"query": ["a", "b"], "item": ["x", "y"], "label": [0, 1]})
     examples = pl.DataFrame({"query": ["a"], "item": ["x"]})
-    assert match_gold(gold, examples)["query"].to_list() == ["a"]
+    assert match_gold(gold, examples, KEYS)["query"].to_list() == ["a"]
 
 
 def test_gold_whose_keys_are_of_another_type_is_cast_or_refused():
     gold = pl.DataFrame({"query": ["1", "2"], "item": ["3", "4"], "label": [0, 1]})
     examples = pl.DataFrame({"query": [1, 2], "item": [3, 4]})
-    assert match_gold(gold, examples)["query"].to_list() == [1, 2]
+    assert match_gold(gold, examples, KEYS)["query"].to_list() == [1, 2]
     words = gold.with_columns(query=pl.lit("shoes"))
     with pytest.raises(ProjectError, match="other keys than the log"):
-        match_gold(words, examples)
+        match_gold(words, examples, KEYS)
+
+
+def test_gold_about_another_unit_is_refused_with_a_ledger_of_its_own_as_the_cure():
+    gold = pl.DataFrame({"query": [1], "item": [2], "label": [0]})
+    examples = pl.DataFrame({"item": [2], "user": [5]})
+    with pytest.raises(ProjectError, match=r"about query and item.*rounds-user-item\.db"):
+        match_gold(gold, examples, ["user", "item"])
+    # Items alone are not pairs either: one item's answers may differ between queries.
+    with pytest.raises(ProjectError, match="about query and item"):
+        match_gold(gold, examples, ["item"])
+
+
+def test_single_units_are_dealt_one_by_one():
+    fold = folds(pl.DataFrame({"session": range(20)}), 0, keys=["session"])
+    assert sorted(Counter(fold.tolist()).values()) == [4] * 5

@@ -140,6 +140,15 @@ def test_progress_reaches_the_number_of_tasks(ledger, batch, platform):
     assert seen == [(0, 12), (5, 12), (10, 12), (12, 12)]
 
 
+def test_the_ledger_knows_what_its_batches_came_from(ledger, batch, platform):
+    assert ledger.model_versions() == ()
+    ledger.open_round(batch, platform=platform, name="a")
+    assert ledger.model_versions() == (), "nobody said"
+    ledger.open_round(batch, platform=platform, name="b", model_version="m2")
+    ledger.open_round(batch, platform=platform, name="c", model_version="m1")
+    assert ledger.model_versions() == ("m1", "m2")
+
+
 def test_the_audit_sample_is_never_shown_a_guess(ledger, batch, platform):
     project = ledger.open_round(batch, platform=platform, model_version="m1").push().project
     tasks = json.loads((platform.folder(project) / "tasks.json").read_text())

@@ -255,3 +255,40 @@ def test_examples_without_any_vote_teach_nothing_and_are_left_to_the_audit():
     # Without the column nothing is known of votes, and a tie is a tie.
     unknown = lk.select(labels.drop("covered"), 60, audit_share=0.5).frame
     assert unknown.filter(stratum="informative")["item"].max() < 50
+
+
+def test_duplicates_do_not_fill_the_certainty_stratum_and_stay_in_the_audit():
+    n = 400
+    title = [f"title {i // 10}" for i in range(n)]
+    p = np.where(np.arange(n) < 200, 0.5, 0.1)
+    pool = pl.DataFrame({"query": np.arange(n), "item": np.arange(n), "title": title,
+                         "p_0": 1 - p, "p_1": p})  # fmt: skip
+    batch = lk.select(pool, 20, audit_share=0.5, distinct=["title"], seed=1).frame
+    assert "title" not in batch.columns
+    chosen = batch.filter(stratum="informative")["item"].to_numpy()
+    assert len(np.unique(chosen // 10)) == len(chosen) == 10
+    assert (chosen < 200).all()
+    # All that was not chosen may be audited, duplicates too: every π is 10 of 390.
+    audited = batch.filter(stratum="audit")
+    assert audited["inclusion_probability"].to_list() == pytest.approx([10 / 390] * 10)
+    again = lk.select(pool, 12, audit_share=0.2, distinct=["title"], exclude=batch, seed=1).frame
+    fresh = again.filter(stratum="informative")["item"].to_numpy()
+    assert not np.isin(fresh // 10, batch["item"].to_numpy() // 10).any()
+    with pytest.raises(SelectionError, match="are new and distinct"):
+        lk.select(pool, 100, audit_share=0.2, distinct=["title"])
+    with pytest.raises(SelectionError, match=r"no column 'text' .* distinct="):
+        lk.select(pool, 5, distinct=["text"])
+
+
+def test_a_null_is_a_duplicate_of_nothing():
+    pool = pl.DataFrame({"query": [1, 2, 3, 4], "item": [1, 2, 3, 4], "p_0": [0.5] * 4,
+                         "p_1": [0.5] * 4, "title": [None, None, "a", "a"]})  # fmt: skip
+    drawn = lk.select(pool, 3, audit_share=0, distinct=["title"]).frame["item"].to_list()
+    assert {1, 2} < set(drawn)
+
+
+def test_strata_that_would_get_no_label_are_refused_with_a_way_out():
+    p = np.linspace(0.01, 0.99, 100)
+    pool = pl.DataFrame({"query": np.arange(100), "item": np.arange(100), "p_0": 1 - p, "p_1": p})
+    with pytest.raises(SelectionError, match="could never be drawn"):
+        lk.select(pool, 10, audit="score", audit_share=0.2)

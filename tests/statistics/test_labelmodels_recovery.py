@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelkit.labelmodels import LabelModel, MajorityVote, OneCoin, SnorkelMoments
+from labelkit.labelmodels import (
+    DawidSkene,
+    LabelModel,
+    MajorityVote,
+    OneCoin,
+    SnorkelMoments,
+    Triplets,
+)
 
 pytestmark = pytest.mark.statistics
 
@@ -45,6 +52,75 @@ def test_intervals_of_accuracies_cover_the_truth_when_the_model_is_true() -> Non
         low, high = table["low"].to_numpy(), table["high"].to_numpy()
         covered.append((low <= ACCURACY) & (high >= ACCURACY))
     assert 0.91 <= np.mean(covered) <= 0.985
+
+
+# P(right | Y = 0), P(right | Y = 1) of six functions.
+BY_CLASS = np.array([[0.9, 0.7], [0.6, 0.85], [0.8, 0.8], [0.7, 0.95], [0.85, 0.6], [0.75, 0.75]])
+
+
+def simulate_by_class(seed: int, *, n: int = 2000, coverage: float = 0.6) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, n)
+    right = rng.random((n, 6)) < BY_CLASS[:, truth].T
+    votes = np.where(right, truth[:, None], 1 - truth[:, None])
+    return np.where(rng.random(votes.shape) < coverage, votes, -1).astype(np.int8)
+
+
+@pytest.mark.parametrize("k", [2, 3, 6])
+def test_confusions_are_found_without_gold_through_abstentions(k) -> None:
+    rng = np.random.default_rng(k)
+    truth = rng.integers(0, k, 20_000)
+    confusion = np.stack(
+        [np.stack([rng.dirichlet(1 + 7 * (np.arange(k) == y)) for y in range(k)]) for _ in range(8)]
+    )
+    draws = rng.random((8, len(truth), 1))
+    votes = (draws > confusion[:, truth].cumsum(axis=2)[:, :, :-1]).sum(axis=2).T
+    L = np.where(rng.random(votes.shape) < 0.6, votes, -1).astype(np.int8)
+    model = DawidSkene(k, strength=0.0).fit(L)
+    assert np.abs(model.conditional_ - confusion).max() < 0.06
+    assert np.abs(model.conditional_ - confusion).mean() < 0.012
+
+
+def test_intervals_of_confusions_cover_the_truth_when_the_model_is_true() -> None:
+    right = BY_CLASS[:, :, None]
+    pairs = np.concatenate([right, 1 - right], axis=2)
+    truth = np.stack([pairs[:, 0], pairs[:, 1, ::-1]], axis=1).ravel()
+    covered = []
+    for seed in range(30):
+        model = DawidSkene(strength=0.0, seed=seed).fit(simulate_by_class(seed))
+        low, high = (model.confusion_[name].to_numpy() for name in ("low", "high"))
+        covered.append((low <= truth) & (high >= truth))
+    assert 0.91 <= np.mean(covered) <= 0.985
+
+
+@pytest.mark.parametrize("kind", [DawidSkene, Triplets])
+def test_intervals_of_accuracies_of_other_models_cover_too(kind) -> None:
+    covered = []
+    for seed in range(30):
+        L, _ = simulate(seed)
+        table = kind(seed=seed).fit(L).lf_accuracies_
+        low, high = table["low"].to_numpy(), table["high"].to_numpy()
+        covered.append((low <= ACCURACY) & (high >= ACCURACY))
+    assert 0.91 <= np.mean(covered) <= 0.985
+
+
+def test_the_prior_of_confusions_costs_little_where_it_is_not_needed_and_saves_much() -> None:
+    # 60 symmetric LFs that vote 60 times each on 600 examples of five classes.
+    losses = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(0, 5, 600)
+        accuracy = rng.beta(6, 2.5, 60)
+        right = rng.random((600, 60)) < accuracy
+        L = np.where(right, truth[:, None], (truth[:, None] + rng.integers(1, 5, right.shape)) % 5)
+        votes = np.argsort(rng.random(L.shape), axis=1) < 6
+        L = np.where(votes, L, -1).astype(np.int8)
+        free = DawidSkene(5, strength=0.0, imagined_votes=0.0, tolerance=1e-4, max_iter=20_000)
+        models = (OneCoin(5), DawidSkene(5), free)
+        losses.append([log_loss(model.fit(L).predict_proba(L), truth) for model in models])
+    one_coin, default, without = np.mean(losses, axis=0)
+    assert default < 1.25 * one_coin
+    assert without > 3 * one_coin
 
 
 def test_soft_labels_are_nearly_as_good_as_with_the_true_accuracies() -> None:

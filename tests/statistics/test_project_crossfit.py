@@ -9,8 +9,10 @@ import pytest
 
 from labelkit.labelmodels import LabelModel
 from labelkit.lfs import Votes
-from labelkit.project.gold import KEYS, crossfit, unflattered
+from labelkit.project.gold import crossfit, unflattered
 from labelkit.validation.metrics import auc, log_loss
+
+KEYS = ["query", "item"]
 
 N_LOGS, N_EXAMPLES, N_GOLD = 24, 3_000, 60
 
@@ -45,7 +47,7 @@ def errors() -> dict[str, np.ndarray]:
         without = pl.DataFrame(LabelModel(2, method="onecoin").fit(votes).label(votes))
         scores = {
             "own": _on(labels, gold),
-            "merged": _on(unflattered(labels, held_out), gold),
+            "merged": _on(unflattered(labels, held_out, KEYS), gold),
             "rank": held_out["rank"].to_numpy(),
         }
         y, target = truth["label"].to_numpy(), gold["label"].to_numpy()

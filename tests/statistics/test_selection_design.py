@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 import labelkit as lk
-from labelkit.selection import pooled_weights
+from labelkit.selection import found_share, plan_labels, pooled_weights, stop_at_plateau
 from labelkit.selection.design import AUDITS, expected_probability
+from labelkit.validation import validating
 
 pytestmark = pytest.mark.statistics
 
@@ -95,3 +96,93 @@ def test_pooled_rounds_are_unbiased_although_the_second_learns_from_the_first():
     error = np.std(estimates) / np.sqrt(len(estimates))
     assert abs(np.mean(estimates) - y.sum()) < 3.3 * error
     assert abs(np.mean(multiplied) - y.sum()) > 5 * np.std(multiplied) / np.sqrt(len(multiplied))
+
+
+def _world(n, seed, positives=0.2):
+    """A pool of over-confident weak labels with its truth."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < positives).astype(int)
+    odds = np.log(positives / (1 - positives)) + 2 * (rng.normal(size=n) + 2 * y) - 2
+    p = (1 / (1 + np.exp(-1.2 * odds))).clip(0.001, 0.999)
+    return pl.DataFrame(
+        {"query": np.arange(n) // 5, "item": np.arange(n), "p_0": 1 - p, "p_1": p,
+         "label": (p > 0.5).astype(int)}
+    ), y  # fmt: skip
+
+
+def _ask(pool, y, n, number, gold, **options):
+    frame = lk.select(pool, n, exclude=gold, **options).frame
+    new = frame.select("query", "item", "inclusion_probability")
+    new = new.with_columns(label=y[new["item"].to_numpy()], round=number)
+    return new if gold is None else pl.concat([gold, new])
+
+
+def test_five_adaptive_rounds_measure_without_bias_where_the_plain_average_is_far_off(monkeypatch):
+    """Small version of ``benchmarks/selection.py design``."""
+    monkeypatch.setattr(validating, "_N_DRAWS", 400)
+    metrics = ["accuracy", "precision", "recall", "f1"]
+    errors, covered, naive = [], [], []
+    for seed in range(120):
+        pool, y = _world(1200, seed // 10)
+        called = pool["label"].to_numpy()
+        hit = (called * y).sum()
+        truth = np.array([(called == y).mean(), hit / called.sum(), hit / y.sum(),
+                          2 * hit / (called + y).sum()])  # fmt: skip
+        labels, gold = pool, None
+        for number in range(5):
+            gold = _ask(labels, y, 60, number, gold, audit_share=0.4, audit="class", seed=seed)
+            # What was found moves the scores, so later designs depend on earlier answers.
+            shift = np.log((gold["label"].mean() + 0.05) / 0.25)
+            odds = np.log(pool["p_1"].to_numpy() / pool["p_0"].to_numpy()) + shift
+            p = 1 / (1 + np.exp(-odds))
+            labels = pool.with_columns(p_0=1 - p, p_1=p)
+        frame = lk.validate(pool, gold, seed=seed).frame.filter(pl.col("metric").is_in(metrics))
+        low, high = frame["low"].to_numpy(), frame["high"].to_numpy()
+        errors.append(frame["estimate"].to_numpy() - truth)
+        covered.append((low <= truth) & (truth <= high))
+        at = gold["item"].to_numpy()
+        naive.append((called[at] == y[at]).mean() - truth[0])
+    spread = np.std(errors, axis=0)
+    assert np.abs(np.mean(errors, axis=0) / spread).max() < 0.2 + 2.6 / np.sqrt(120)
+    assert np.mean(covered, axis=0).min() > 0.93 - 2.6 * np.sqrt(0.95 * 0.05 / 120)
+    assert np.mean(naive) / spread[0] < -3
+
+
+def test_predicted_widths_come_about(monkeypatch):
+    """Small version of ``benchmarks/selection.py planning``."""
+    monkeypatch.setattr(validating, "_N_DRAWS", 400)
+    predicted, realised = [], []
+    for seed in range(12):
+        pool, y = _world(2500, 100 + seed)
+        gold = _ask(pool, y, 150, 0, None, audit_share=0.5, seed=seed)
+        plan = plan_labels(pool, "f1 ± 0.001", gold=gold, n_max=300, audit_share=0.5, seed=seed)
+        predicted.append(plan.frame["half_width"][-1])
+        both = _ask(pool, y, 300, 1, gold, audit_share=0.5, seed=seed)
+        row = lk.validate(pool, both, seed=seed).frame.row(
+            by_predicate=pl.col("metric") == "f1", named=True
+        )
+        realised.append((row["high"] - row["low"]) / 2)
+    assert np.mean(predicted) == pytest.approx(np.mean(realised), rel=0.15)
+
+
+def test_the_lower_limit_of_what_was_found_holds_as_often_as_it_says():
+    held = []
+    for seed in range(300):
+        pool, y = _world(800, seed // 10)
+        gold = _ask(pool, y, 200, 0, None, audit_share=0.4, seed=seed)
+        found = found_share(pool, gold, seed=seed)
+        held.append(found.low <= found.n_found / y.sum())
+    assert np.mean(held) > 0.95 - 2.6 * np.sqrt(0.95 * 0.05 / 300)
+
+
+def test_a_plateau_is_seldom_declared_where_there_is_a_gain_worth_having():
+    rng = np.random.default_rng(0)
+    stops = []
+    for _ in range(400):
+        before = rng.random(300) < 0.8
+        after = np.where(rng.random(300) < 0.9, before, rng.random(300) < 0.8)
+        gained = rng.random(300) < 0.05  # the gain is exactly what is worth having
+        after = np.where(gained & ~after, True, after)
+        true_gain = 0.05 * 0.2
+        stops.append(stop_at_plateau(before, after, min_gain=true_gain).stop)
+    assert np.mean(stops) < 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / 400)

@@ -373,3 +373,13 @@ def test_weak_labels_that_are_no_probabilities_are_refused():
 def test_arguments_that_make_no_sense_are_refused(arguments, message):
     with pytest.raises(GoldError, match=message):
         lk.validate(world(), gold_of(world()), **arguments)
+
+
+def test_examples_with_one_key_are_measured_but_not_ranked():
+    pool = world().with_row_index("session").drop("query", "item")
+    gold = pool.select("session", label=pl.int_range(pl.len()) % 2, inclusion_probability=0.5)
+    report = lk.validate(pool, gold, keys=["session"]).frame
+    found = {row["metric"]: row for row in report.to_dicts()}
+    assert found["accuracy"]["estimate"] is not None
+    assert found["ndcg@10"]["estimate"] is None, "a list of one is always in order"
+    assert "one key (session) have no others" in found["ndcg@10"]["method"]

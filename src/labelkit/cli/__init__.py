@@ -14,7 +14,8 @@ In the order in which data meets them:
 - ``suggest``   lfs suggest
 - ``bias``      bias
 - ``export``    export
-- ``rounds``    round plan, push, pull, status, close
+- ``rounds``    round plan (also of a target), push, pull, status, close
+- ``simulate``  simulate rounds
 - ``output``    what a command says, and its exit code
 - ``render``    small frames as Rich tables
 - ``document``  ``docs/cli.md``, from the help texts
@@ -23,10 +24,20 @@ In the order in which data meets them:
 from __future__ import annotations
 
 from labelkit.cli import commands, rounds  # isort: skip — the order of --help
-from labelkit.cli import bias, export, functions, suggest  # isort: skip
+from labelkit.cli import bias, export, functions, simulate, suggest  # isort: skip
 from labelkit.cli.app import app
 
-__all__ = ["app", "bias", "commands", "export", "functions", "main", "rounds", "suggest"]
+__all__ = [
+    "app",
+    "bias",
+    "commands",
+    "export",
+    "functions",
+    "main",
+    "rounds",
+    "simulate",
+    "suggest",
+]
 
 
 def main() -> None:

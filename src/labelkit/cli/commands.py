@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labelkit.project import Run
 
 
+DEFAULT_UNIT = ("query", "item")
 # More rows than a terminal shows at once are left to the report.
 MOST_ROWS = 24
 
@@ -41,6 +42,15 @@ def init(
             show_default="guessed from the log",
         ),
     ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="What gets a label: one or two of query, item, user, session, page; or "
+            "impression, each row of the log. Repeat it for two.",
+            show_default="query and item",
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -49,6 +59,9 @@ def init(
 
     Column names that are known to mean the same (query_id, doc_id, rank, …) are found in the log's
     schema and written into labelkit.toml, where you can correct them. Nothing is overwritten.
+
+    Labels are about queries and items unless --unit says otherwise, as for a recommender:
+    `--unit user --unit item`. The unit stands in labelkit.toml, and everything follows it.
 
     Example: `labelkit init shop --log "/data/clicks/*.parquet" --column query=search_term`
 
@@ -59,9 +72,15 @@ def init(
         from labelkit.project.create import log_is_there
 
         columns = None if column is None else dict(_pair(text) for text in column)
-        made = Project.create(directory, log=log or ["logs/*.parquet"], columns=columns)
+        made = Project.create(
+            directory,
+            log=log or ["logs/*.parquet"],
+            columns=columns,
+            unit=unit or DEFAULT_UNIT,
+        )
         found = dict(made.config.log.columns)
         out.result.update({"directory": str(directory), "columns": found})
+        out.result["unit"] = list(made.config.labels.unit)
         out.say(f"Made {directory / 'labelkit.toml'} and {directory / 'labeling_functions'}/.")
         if found:
             named = ", ".join(f"{name} = {source}" for name, source in found.items())
@@ -84,7 +103,7 @@ def label(
 
     Writes a run directory runs/ID with labels.parquet, everything that led to it, and a manifest.
     Gold labels from finished or open rounds are learned from. The same seed, log and gold give the
-    same bytes.
+    same bytes. What gets a label is [labels] unit in labelkit.toml: a query and item unless set.
 
     Example: `labelkit label --project shop`
 
@@ -92,17 +111,19 @@ def label(
     """
     with Output(quiet, as_json, debug) as out:
         from labelkit.project import Project
+        from labelkit.project.units import in_words
 
         opened = Project(project)
         with out.progress("Labeling") as progress:
             run = opened.label(seed=seed, progress=progress)
-        counts = run.manifest.counts
+        counts, unit = run.manifest.counts, run.manifest.unit
+        out.result["unit"] = list(unit)
         out.result.update({"run": run.id, "path": str(run.path), "seconds": run.manifest.seconds})
         out.result["cached_lfs"] = list(run.manifest.cached_lfs)
         out.result.update({"counts": asdict(counts), "bias": asdict(run.manifest.bias)})
         out.say(
             f"Run {run.id}: {counts.n_impressions:,} impressions became {counts.n_examples:,} "
-            f"labels in {run.manifest.seconds:.1f} s; "
+            f"labels, one per {in_words(unit)}, in {run.manifest.seconds:.1f} s; "
             f"{_share(counts.n_covered, counts.n_examples)} have at least one vote."
         )
         if run.manifest.cached_lfs:

@@ -11,7 +11,7 @@ from labelkit.cli.app import app
 from labelkit.cli.options import Debug, Json, ProjectDir, Quiet, RunId
 from labelkit.cli.output import Output
 
-Unit: TypeAlias = Literal["example", "impression"]
+Rows: TypeAlias = Literal["example", "impression"]
 Scheme: TypeAlias = Literal["unweighted", "ips", "clipped", "self_normalised", "doubly_robust"]
 
 
@@ -19,7 +19,7 @@ Scheme: TypeAlias = Literal["unweighted", "ips", "clipped", "self_normalised", "
 def export(
     path: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
     unit: Annotated[
-        Unit, typer.Option(help="One row per example, or one per impression.")
+        Rows, typer.Option(help="One row per example, or one per impression.")
     ] = "example",
     scheme: Annotated[
         Scheme, typer.Option(help="How clicks are weighted (see `labelkit bias`).")
@@ -40,10 +40,11 @@ def export(
 ) -> None:
     """Write a training set: labels, soft labels, weights, group ids and your features as Parquet.
 
-    `label` and `p_0`, `p_1`, … are the run's labels; `group` numbers the queries, for GroupKFold
-    and for rankers that take groups; `sample_weight` says how much the log knows of a row, and
-    averages to 1. Rows per example also have `click_weight_1` and `click_weight_0`: the weights of
-    the two labels if the debiased clicks alone were to speak. The file is whole or not there.
+    `label` and `p_0`, `p_1`, … are the run's labels; `group` numbers the queries (or the values of
+    the first key of what is labeled), for GroupKFold and for rankers that take groups;
+    `sample_weight` says how much the log knows of a row, and averages to 1. Rows per example also
+    have `click_weight_1` and `click_weight_0`: the weights of the two labels if the debiased clicks
+    alone were to speak. The file is whole or not there.
 
     Example: `labelkit export train.parquet --feature price --feature title_length`
 
@@ -51,6 +52,7 @@ def export(
     """
     with Output(quiet, as_json, debug) as out:
         from labelkit.project import Project
+        from labelkit.project.units import plural
 
         with out.progress("Writing the training set"):
             made = Project(project).training_set(
@@ -59,7 +61,10 @@ def export(
         out.result.update({"path": str(made.path), "columns": list(made.columns)})
         out.result.update({"n_rows": made.n_rows, "n_groups": made.n_groups})
         out.result["n_without_label"] = made.n_without_label
-        out.say(f"{made.path}: {made.n_rows:,} rows of {made.n_groups:,} queries.")
+        out.result["grouped_by"] = made.grouped_by
+        out.say(
+            f"{made.path}: {made.n_rows:,} rows of {made.n_groups:,} {plural(made.grouped_by)}."
+        )
         out.say(f"Columns: {', '.join(made.columns)}.")
         if made.n_without_label:
             out.warn(f"{made.n_without_label:,} rows of the log have no label and were left out.")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labelkit.cli.app import app
 from labelkit.cli.options import Debug, Json, ProjectDir, Quiet, Seed, Strategy
 from labelkit.cli.output import Output
+
+if TYPE_CHECKING:
+    from labelkit.selection import LabelPlan
 
 rounds = typer.Typer(
     help="Ask people: plan a batch, push it to the platform, pull answers, close the round.",
@@ -41,6 +45,19 @@ def plan(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the round.", show_default="numbered")
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Open no round; say how many labels this takes, as in `f1 +- 0.03`."),
+    ] = None,
+    cost_per_label: Annotated[
+        float | None, typer.Option(min=0.0, help="With --target: price of a label.")
+    ] = None,
+    seconds_per_label: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="With --target: time of an answer.", show_default="as the ledger timed it"
+        ),
+    ] = None,
     seed: Seed = None,
     project: ProjectDir = Path("."),
     quiet: Quiet = False,
@@ -52,13 +69,27 @@ def plan(
     Most of the batch is what the label model is least sure of: it teaches. The rest is drawn at
     random with known probability: it measures. Examples that were asked about before are left out.
 
+    With --target nothing is chosen: the interval that `labelkit validate` would print after more
+    labels is predicted from the gold so far and the soft labels, and the command says how many
+    labels bring it to the width that you name, what they cost, and how sure that is.
+
     Example: `labelkit round plan -n 200 --audit-share 0.3`
+
+    Example: `labelkit round plan --target "f1 +- 0.03" --cost-per-label 0.2`
 
     Next: `labelkit round push`
     """
     with Output(quiet, as_json, debug) as out:
         from labelkit.project import Project
 
+        if target is not None:
+            with out.progress("Predicting intervals"):
+                planned = Project(project).plan_labels(
+                    target, strategy=strategy, audit_share=audit_share, n_max=n, seed=seed,
+                    cost_per_label=cost_per_label, seconds_per_label=seconds_per_label,
+                )  # fmt: skip
+            _tell_plan(out, planned)
+            return
         with out.progress("Planning a round"):
             status = Project(project).round_plan(
                 n, strategy=strategy, audit_share=audit_share, name=name, seed=seed
@@ -66,6 +97,27 @@ def plan(
         out.result.update(asdict(status))
         out.say(f"Round '{status.name}' asks for {status.n_tasks:,} labels.")
         out.next("labelkit round push", "sends them to the platform.")
+
+
+def _tell_plan(out: Output, planned: LabelPlan) -> None:
+    out.result.update(
+        {
+            "target": str(planned.target),
+            "n_labels": planned.n_labels,
+            "low": planned.low,
+            "high": planned.high,
+            "half_width_now": None if isnan(planned.half_width_now) else planned.half_width_now,
+            "cost": planned.cost,
+            "hours": planned.hours,
+            "seconds_per_label": planned.seconds_per_label,
+            "curve": planned.frame.to_dicts(),
+        }
+    )
+    shown = [c for c in planned.frame.columns if planned.frame[c].null_count() < len(planned.frame)]
+    out.table(planned.frame.select(shown), title=f"{planned.target.metric} after more labels")
+    out.say(str(planned))
+    size = planned.n_labels or planned.n_max
+    out.next(f"labelkit round plan -n {size}", "chooses the examples; several rounds teach more.")
 
 
 @rounds.command()

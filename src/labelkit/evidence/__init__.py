@@ -14,6 +14,7 @@ what came after the time that it is asked about.
                      ``query_prior`` one per query
 - ``quadrature``     posteriors without a closed form; ``bernoulli`` those of trials
 - ``rates``          debiased rates with intervals
+- ``seldom``         a warning where examples were shown about once
 - ``people``, ``pages``, ``dwell``, ``conversion``, ``reformulation``   passes of their own
 - ``table``          ``evidence``, which puts them together
 - ``pairs``          preferences between items of one page

@@ -31,6 +31,7 @@ from labelkit.evidence.recency import (
     seconds,
 )
 from labelkit.evidence.reformulation import add_reformulated
+from labelkit.evidence.seldom import warn_if_seldom_shown
 from labelkit.evidence.sums import sum_examples
 from labelkit.evidence.units import (
     EXAMPLE,
@@ -42,6 +43,7 @@ from labelkit.evidence.units import (
 from labelkit.logs import InteractionLog
 from labelkit.logs.cells import FIXED_POINT
 
+INTERVALS = {"ctr_low", "ctr_high"}
 NOT_FOR_EACH = CONVERSION_RATES | DWELL_BY_QUERY
 
 
@@ -96,6 +98,12 @@ def evidence(
         A column is unknown, the log lacks what it is made from, a key of the unit is empty in
         some rows, or options do not go together.
 
+    Warns
+    -----
+    WeakEvidenceWarning
+        ``ctr_low`` or ``ctr_high`` is asked for, and examples were shown fewer than two times on
+        average: see the last note. A ``prior`` that was fitted elsewhere is trusted.
+
     Notes
     -----
     ``ctr_low`` = ctr/(1 + √(d² + r²)) and ``ctr_high`` = ctr·(1 + √(u² + r²)), where 1 + d and
@@ -130,6 +138,8 @@ def evidence(
             if seen.prior_log is log
             else sum_examples(seen.prior_log, curve, clip=clip).collected()
         )
+        if isinstance(prior, str) and INTERVALS & set(wanted):
+            warn_if_seldom_shown(source, log.unit, stacklevel=2)
         fitted = fit_prior(source, prior)
         table = add_rates(log, curve, sums, prior=fitted, posterior=posterior, level=level)
     else:

@@ -64,11 +64,74 @@ def keyed_by(log: InteractionLog, unit: Sequence[str]) -> InteractionLog:
     return replace(part, unit=names, query_column=ASKED)
 
 
+def checked_unit(unit: Sequence[str]) -> tuple[str, ...]:
+    """The unit as a tuple, if there is such a unit in any log.
+
+    Parameters
+    ----------
+    unit : one or two key columns of a log, or "impression" alone
+
+    Raises
+    ------
+    LogError
+        It names too many columns, one twice, or one that identifies nothing.
+
+    Examples
+    --------
+    >>> checked_unit(["user", "item"])
+    ('user', 'item')
+    """
+    if isinstance(unit, str):
+        raise LogError(f"unit is a tuple of column names: unit=({unit!r},), not {unit!r}.")
+    names = tuple(unit)
+    if names == (IMPRESSION,):
+        return names
+    if IMPRESSION in names:
+        raise LogError(
+            f"unit={names!r} names more than the impression, which is an example by itself: "
+            f"unit=({IMPRESSION!r},)."
+        )
+    if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
+        raise LogError(f"unit names one or two different key columns of the log; got {names!r}.")
+    for name in names:
+        if name not in KEYS:
+            raise LogError(
+                f"unit names {name!r}, which is no key column of an interaction log. Known: "
+                f"{', '.join(KEYS)}; or {IMPRESSION}, alone."
+            )
+    return names
+
+
+def described_impressions(log: InteractionLog) -> nw.LazyFrame[Any]:
+    """Whose impression each one is: its number in ``evidence``, the keys of its row, its position.
+
+    Parameters
+    ----------
+    log : as read, not keyed anew
+
+    Returns
+    -------
+    ``impression``, those of query, item, page, session and user that the log has, ``position``.
+
+    Raises
+    ------
+    LogError
+        The log's engine has no order of rows by which to number impressions.
+    """
+    keys = [name for name in KEYS if name in log.columns]
+    return _numbered(log).select(IMPRESSION, *keys, "position")
+
+
+def belongs_to_a_query(unit: Sequence[str]) -> bool:
+    """Whether examples of this unit lie several to a query, as a prior per query needs them."""
+    return len(unit) == 2 and unit[0] == "query"
+
+
 def refuse_query_prior(log: InteractionLog, prior: PriorChoice) -> None:
     """A prior per query needs examples that belong to one query each, several to a query."""
     if prior != "query" and not isinstance(prior, QueryPrior):
         return
-    if len(log.unit) == 2 and log.unit[0] == "query":
+    if belongs_to_a_query(log.unit):
         return
     raise LogError(
         f"A prior per query shrinks examples towards others of their query, and unit={log.unit!r} "
@@ -104,25 +167,9 @@ def with_unit_names(
 
 def _checked(log: InteractionLog, unit: Sequence[str]) -> tuple[str, ...]:
     """The unit as a tuple of columns that the log has."""
-    if isinstance(unit, str):
-        raise LogError(f"unit is a tuple of column names: unit=({unit!r},), not {unit!r}.")
-    names = tuple(unit)
-    if names == (IMPRESSION,):
-        return names
-    if IMPRESSION in names:
-        raise LogError(
-            f"unit={names!r} names more than the impression, which is an example by itself: "
-            f"unit=({IMPRESSION!r},)."
-        )
-    if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
-        raise LogError(f"unit names one or two different key columns of the log; got {names!r}.")
+    names = checked_unit(unit)
     for name in names:
-        if name not in KEYS:
-            raise LogError(
-                f"unit names {name!r}, which is no key column of an interaction log. Known: "
-                f"{', '.join(KEYS)}; or {IMPRESSION}, alone."
-            )
-        if name not in log.columns:
+        if name != IMPRESSION and name not in log.columns:
             raise LogError(
                 f"unit names {name!r}, which the log does not have: map it in columns. The log's "
                 f"keys are {', '.join(key for key in KEYS if key in log.columns)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelkit.labelmodels.calibration import calibrate_on
+from labelkit.labelmodels.dependencies import PairFit
 from labelkit.labelmodels.posterior import Posterior, Scorer
 from labelkit.labelmodels.statistics import (
     FloatArray,
@@ -17,7 +18,15 @@ from labelkit.labelmodels.statistics import (
     VoteStatistics,
 )
 
-Method: TypeAlias = Literal["majority", "onecoin", "snorkel"]
+Method: TypeAlias = Literal[
+    "majority",
+    "weighted_majority",
+    "onecoin",
+    "rates",
+    "snorkel",
+    "dawid_skene",
+    "triplets",
+]
 FitScorer: TypeAlias = Callable[[VoteStatistics, FloatArray, GoldSample], Scorer]
 
 MIN_LFS = 3
@@ -28,6 +37,12 @@ MIN_GOLD = 30
 # A fit that takes this share of all votes for worthless, on no other ground than the agreement of
 # one-sided functions, and that overrules so many majorities, has gone astray.
 MAX_WORTHLESS, MAX_OVERRULED = 0.25, 0.05
+# A richer model is believed if what it leaves of the joint voting is within so many standard
+# deviations of sampling noise, or, where examples are so many that any misfit shows, next to
+# nothing. In simulated worlds in which it is wrong that is dozens (see the page).
+MAX_EXCESS, MIN_EXPLAINED = 3.0, 0.97
+# So many examples a parameter, or their estimates are noise.
+MIN_EXAMPLES = 30
 N_FOLDS = 5
 CLEAR_GAIN = 2.0
 
@@ -67,6 +82,88 @@ def choose_by_votes(statistics: VoteStatistics) -> Choice:
         f"{voting} functions vote, two or more of them on {overlap:.0%} of the examples: enough "
         "agreement to learn one accuracy for each",
     )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model richer than one accuracy per LF, fitted on trial.
+
+    Parameters
+    ----------
+    method : its name
+    fit : how well it explains what pairs of LFs do together
+    n_parameters : how many numbers it estimates
+    claim : what it takes for granted, and what it then can learn, for the reason given
+    """
+
+    method: Method
+    fit: PairFit
+    n_parameters: int
+    claim: str
+
+    def doubt(self, *, n_margins: int, n: float) -> str | None:
+        """Why it cannot be judged by what pairs do together, or None.
+
+        ``n_margins`` is the number of votes, LF by LF and class by class, that were ever cast.
+        """
+        if self.fit.n_cells + n_margins <= self.n_parameters:
+            return (
+                f"{self.fit.n_cells} pairs of votes cannot check a model of {self.n_parameters} "
+                "parameters: more functions must vote on the same examples"
+            )
+        if n < MIN_EXAMPLES * self.n_parameters:
+            return f"{n:,.0f} examples are too few for {self.n_parameters} parameters"
+        return None
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether it leaves no more unexplained than sampling would."""
+        return self.fit.excess <= MAX_EXCESS
+
+    @property
+    def next_to_all(self) -> bool:
+        """Whether it leaves next to nothing, though more than sampling would."""
+        return self.fit.explained >= MIN_EXPLAINED
+
+    @property
+    def choice(self) -> Choice:
+        explained = f"{max(self.fit.explained, 0):.0%}" if self.fit.signal > 1 else "all"
+        return Choice(
+            self.method,
+            f"{self.claim}: as far as {self.fit.n_cells} pairs of votes tell, that explains "
+            f"{explained} of what functions do together",
+        )
+
+
+def choose_by_fit(trials: Sequence[Trial], *, n_margins: int, n: float) -> Choice | str:
+    """The first model that explains what LFs do together; else why the first is not believed.
+
+    Rates of voting make of silence, and of an unequal class balance, what one accuracy per LF
+    cannot; they go badly wrong where LFs fire or fall silent together for a reason that is not
+    the class, and confusions where errors coincide. Then they cannot explain the joint votes of
+    pairs, and that shows without gold.
+    """
+    doubts = [trial.doubt(n_margins=n_margins, n=n) for trial in trials]
+    able = [trial for trial, doubt in zip(trials, doubts, strict=True) if doubt is None]
+    believed = [t for t in able if t.within_noise] or [t for t in able if t.next_to_all]
+    if believed:
+        return believed[0].choice
+    return doubts[0] or (
+        f"the classes explain only {max(trials[0].fit.explained, 0):.0%} of what functions do "
+        "together, which therefore has other reasons"
+    )
+
+
+def sample_of(statistics: VoteStatistics, seed: int, size: int = 20_000) -> VoteStatistics:
+    """The statistics, or so many examples drawn from them where there are more unique rows.
+
+    Whether a model fits shows on these as well as on millions.
+    """
+    if len(statistics.rows) <= size:
+        return statistics
+    share = statistics.counts / statistics.counts.sum()
+    drawn = np.random.default_rng(seed).multinomial(size, share)
+    return statistics.drawn(drawn.astype(np.float64))
 
 
 def doubt(

@@ -8,7 +8,6 @@ expressions are the same for all models, and live here.
 from __future__ import annotations
 
 import inspect
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,11 +20,13 @@ import numpy.typing as npt
 
 from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LabelModelError, NotFittedError
-from labelkit.files import write_text
 from labelkit.labelmodels.calibration import answer_without_votes, calibrate_on
 from labelkit.labelmodels.intervals import accuracy_table
+from labelkit.labelmodels.judged import JudgedByGold, SeenGold
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
 from labelkit.labelmodels.prediction import TieBreak, break_ties, label_table, probabilities
+from labelkit.labelmodels.saving import read_model, write_model
+from labelkit.labelmodels.scoring import Judged, scores_on_gold
 from labelkit.labelmodels.statistics import (
     FloatArray,
     GoldSample,
@@ -35,7 +36,7 @@ from labelkit.labelmodels.statistics import (
     checked_balance,
     gold_sample,
 )
-from labelkit.lfs import Votes
+from labelkit.lfs import ABSTAIN, Votes, align_gold
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-class VoteModel(ABC):
+class VoteModel(JudgedByGold, ABC):
     """A model of P(Y | votes), in scikit-learn's manners.
 
     Parameters are stored untouched, ``fit`` returns the model, what was learned ends in ``_``,
@@ -60,6 +61,8 @@ class VoteModel(ABC):
 
     # Each replicate of the bootstrap refits the model: dear models take fewer.
     _n_replicates: int = 100
+    # Whether the class balance was given; a model that estimates it asks.
+    _balance_given: bool = False
 
     def __init__(self, *, cardinality: int, seed: int) -> None:
         self.cardinality = cardinality
@@ -78,6 +81,20 @@ class VoteModel(ABC):
     ) -> Callable[[VoteStatistics], Scorer] | None:
         """How to fit again, quickly, to resampled counts; None if there is nothing to fit."""
         return None
+
+    def _without_votes(self, scorer: Scorer, balance: FloatArray) -> FloatArray:
+        """P(Y) (k,) where every LF abstains: the class balance, unless silence is evidence."""
+        return balance
+
+    def _balance_from_votes(self) -> FloatArray | None:
+        """The class balance (k,), if the model estimated it from votes."""
+        return None
+
+    def _calibrate(
+        self, scorer: Scorer, statistics: VoteStatistics, gold: GoldSample, balance: FloatArray
+    ) -> Calibration:
+        """What gold has to say about scores that have not seen it."""
+        return calibrate_on(scorer, statistics, gold, balance)
 
     # --- fitting ------------------------------------------------------------------------------
 
@@ -115,6 +132,7 @@ class VoteModel(ABC):
         sample = None if gold is None else gold_sample(votes, gold)
         balance = None if class_balance is None else np.asarray(class_balance, float)
         self._fit_statistics(statistics, sample, balance)
+        self._seen_gold = None if gold is None else SeenGold.of(votes, gold)
         self._native: NativeFrame = votes.frame if votes.native is None else votes.native
         return self
 
@@ -127,13 +145,17 @@ class VoteModel(ABC):
         assumed: FloatArray = np.full(self.cardinality, 1 / self.cardinality)
         if balance is not None:
             assumed = checked_balance(balance, self.cardinality)
+        self._balance_given = balance is not None
         scorer = self._fit_scorer(statistics, assumed, gold)
-        calibration, unvoted = Calibration.identity(self.cardinality), assumed
+        unvoted = self._without_votes(scorer, assumed)
+        from_votes = self._balance_from_votes()
+        self.class_balance_ = assumed if from_votes is None else from_votes
+        calibration = Calibration.identity(self.cardinality)
         if gold is not None:
-            calibration = calibrate_on(scorer, statistics, gold)
-            unvoted = answer_without_votes(calibration, assumed, statistics, gold)
-        estimated = gold is not None and balance is None
-        self.class_balance_ = gold.balance(self.cardinality) if gold and estimated else assumed
+            calibration = self._calibrate(scorer, statistics, gold, self.class_balance_)
+            unvoted = answer_without_votes(calibration, unvoted, statistics, gold)
+        if gold is not None and balance is None:
+            self.class_balance_ = gold.balance(self.cardinality)
         self._assumed_balance = assumed
         self.posterior_ = Posterior(scorer, calibration, unvoted)
         self.lf_names_ = statistics.lf_names
@@ -163,15 +185,50 @@ class VoteModel(ABC):
         """
         return break_ties(self.predict_proba(votes_or_L), tie_break, seed=self.seed)
 
+    def score(
+        self,
+        votes_or_L: VotesLike,
+        gold: NativeFrame,
+        metrics: Sequence[str] = ("accuracy",),
+        *,
+        tie_break: TieBreak = "first",
+    ) -> dict[str, float]:
+        """How good the predictions are on gold, as Snorkel's ``LabelModel.score``.
+
+        Parameters
+        ----------
+        votes_or_L : votes of the gold examples, or of more
+        gold : as in ``fit``; examples without gold are left out, and weights 1 /
+            ``inclusion_probability`` are used where they are given
+        metrics : any of "accuracy", "coverage", "precision", "recall", "f1" (of class 1; two
+            classes), "f1_micro", "f1_macro", "matthews_corrcoef", "roc_auc" (two classes) and
+            "log_loss", by scikit-learn
+        tie_break : as in ``predict``. Uncovered examples have the answer for no vote like any
+            other, a tie if it is uniform. By "first" every gold example is judged. By "abstain",
+            Snorkel's rule, ties count for "coverage" alone, which flatters the rest
+
+        Returns
+        -------
+        Each metric by name. `labelkit.validate` gives them with intervals.
+        """
+        votes = self._known(votes_or_L)
+        sample = gold_sample(votes, gold)
+        known = np.flatnonzero(align_gold(votes, gold) != ABSTAIN)
+        proba = probabilities(votes, self.posterior_)
+        predicted = break_ties(proba, tie_break, seed=self.seed)
+        judged = Judged(sample.label, predicted[known], proba[known], sample.weight)
+        return scores_on_gold(judged, metrics)
+
     def label(self, votes: VotesLike) -> NativeFrame:
         """Weak labels as a table of the kind that the examples came in, sorted by key.
 
         Returns
         -------
         Frame with the key columns, ``p_0`` … ``p_{k-1}``, ``label`` (the most probable class, the
-        lowest on a tie), ``margin`` (largest minus second largest probability) and ``covered``
+        lowest on a tie), ``margin`` (largest minus second largest probability), ``covered``
         (whether any LF voted; where none did, all examples get one answer: the class balance, or
-        what gold says of them).
+        what gold says of them) and ``prior_share`` (share of what there was to find out that the
+        votes left to that answer; 1 where uncovered, 0 where no doubt is left).
         """
         return label_table(self._known(votes), self.posterior_)
 
@@ -233,19 +290,20 @@ class VoteModel(ABC):
         model.lf_names_ = tuple(plain["lf_names"])
         model.n_examples_, model.n_gold_ = plain["n_examples"], plain["n_gold"]
         model._statistics = None
+        model._seen_gold = None
         schema = {"lf": pl.String} | dict.fromkeys(("accuracy", "low", "high"), pl.Float64)
         model._accuracies = pl.DataFrame(plain["lf_accuracies"], schema=schema)
         model._native = model._accuracies
         return model
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model as JSON."""
-        write_text(Path(path), json.dumps(self.to_dict(), indent=2) + "\n")
+        """Write the fitted model: as NPZ if ``path`` ends in .npz, else as JSON."""
+        write_model(Path(path), self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a model that `save` wrote."""
-        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        return cls.from_dict(read_model(Path(path)))
 
     # --- scikit-learn's manners ---------------------------------------------------------------
 

@@ -1,9 +1,9 @@
-"""Accuracies of LFs as a fitted posterior sees them, with bootstrap intervals from patterns."""
+"""Accuracies and confusions of LFs as a posterior sees them, with intervals from patterns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from labelkit.labelmodels.statistics import FloatArray, VoteStatistics
 
 if TYPE_CHECKING:
     import polars as pl
+
+# Given a sample of the statistics: how to fit again to resampled counts; None: nothing to fit.
+Refitter: TypeAlias = Callable[[VoteStatistics], Callable[[VoteStatistics], Scorer] | None]
 
 # Replicates are no larger than this: the spread of an estimate shrinks with √n, so that the
 # spread at a smaller size tells that at the full size (Bickel, Götze & van Zwet 1997).
@@ -35,7 +38,7 @@ def expected_agreement(statistics: VoteStatistics, proba: FloatArray) -> FloatAr
 def accuracy_table(
     statistics: VoteStatistics,
     posterior: Posterior,
-    refitter: Callable[[VoteStatistics], Callable[[VoteStatistics], Scorer] | None],
+    refitter: Refitter,
     *,
     n_replicates: int,
     seed: int,
@@ -55,7 +58,80 @@ def accuracy_table(
     """
     import polars as pl
 
-    estimate = expected_agreement(statistics, posterior.proba(statistics))
+    estimate, low, high = bootstrap_interval(
+        statistics,
+        posterior,
+        refitter,
+        expected_agreement,
+        n_replicates=n_replicates,
+        seed=seed,
+    )
+    return pl.DataFrame(
+        {"lf": list(statistics.lf_names), "accuracy": estimate, "low": low, "high": high}
+    ).with_columns(pl.col("accuracy", "low", "high").fill_nan(None))
+
+
+def expected_confusion(statistics: VoteStatistics, proba: FloatArray) -> FloatArray:
+    """Expected P(LF j votes v | Y = y, it votes), (m · k · k,) in the order j, y, v.
+
+    NaN where an LF never votes.
+    """
+    votes = statistics.tallies(proba * statistics.counts[:, None]).transpose(0, 2, 1)
+    with np.errstate(invalid="ignore"):
+        share: FloatArray = votes / votes.sum(axis=2, keepdims=True)
+    return share.ravel()
+
+
+def confusion_table(
+    statistics: VoteStatistics,
+    posterior: Posterior,
+    refitter: Refitter,
+    *,
+    n_replicates: int,
+    seed: int,
+) -> pl.DataFrame:
+    """``lf``, ``class``, ``vote``, ``probability``, ``low``, ``high`` (95 %); as `accuracy_table`.
+
+    Null for LFs without a vote. A class that LF j's votes never meet has no interval either.
+    """
+    import polars as pl
+
+    k = statistics.cardinality
+    estimate, low, high = bootstrap_interval(
+        statistics,
+        posterior,
+        refitter,
+        expected_confusion,
+        n_replicates=n_replicates,
+        seed=seed,
+    )
+    grid = np.indices((statistics.m, k, k)).reshape(3, -1)
+    return pl.DataFrame(
+        {
+            "lf": np.array(statistics.lf_names, dtype=object)[grid[0]].tolist(),
+            "class": grid[1].astype(np.int64),
+            "vote": grid[2].astype(np.int64),
+            "probability": estimate,
+            "low": low,
+            "high": high,
+        }
+    ).with_columns(pl.col("probability", "low", "high").fill_nan(None))
+
+
+def bootstrap_interval(
+    statistics: VoteStatistics,
+    posterior: Posterior,
+    refitter: Refitter,
+    estimator: Callable[[VoteStatistics, FloatArray], FloatArray],
+    *,
+    n_replicates: int,
+    seed: int,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Estimate, low and high (95 %) of shares (d,) that follow from votes and a fitted posterior.
+
+    Bootstrap over counts of vote patterns, normal on the logit scale; see `accuracy_table`.
+    """
+    estimate = estimator(statistics, posterior.proba(statistics))
     rng = np.random.default_rng(seed)
     n = round(statistics.n)
     size = min(n, LARGEST_REPLICATE)
@@ -64,22 +140,15 @@ def accuracy_table(
     if len(statistics.rows) > LARGEST_REPLICATE:
         sample = statistics.drawn(rng.multinomial(4 * size, share).astype(np.float64))
     refit = refitter(sample)
-    replicates = np.full((n_replicates, statistics.m), np.nan)
+    replicates = np.full((n_replicates, len(estimate)), np.nan)
     for b in range(n_replicates):
         resampled = statistics.drawn(rng.multinomial(size, share).astype(np.float64))
         scorer = posterior.scorer if refit is None else refit(resampled)
         refitted = Posterior(scorer, posterior.calibration, posterior.balance)
-        replicates[b] = expected_agreement(resampled, refitted.proba(resampled))
+        replicates[b] = estimator(resampled, refitted.proba(resampled))
     spread = _spread(_logit(replicates)) * np.sqrt(size / n)
     middle = _logit(estimate)
-    return pl.DataFrame(
-        {
-            "lf": list(statistics.lf_names),
-            "accuracy": estimate,
-            "low": _expit(middle - Z_95 * spread),
-            "high": _expit(middle + Z_95 * spread),
-        }
-    ).with_columns(pl.col("accuracy", "low", "high").fill_nan(None))
+    return estimate, _expit(middle - Z_95 * spread), _expit(middle + Z_95 * spread)
 
 
 def _spread(replicates: FloatArray) -> FloatArray:

@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from labelkit.engine import NativeFrame, to_native_like, to_polars_lazy
 from labelkit.errors import LabelModelError
-from labelkit.labelmodels.auto import MIN_LFS, N_FOLDS
+from labelkit.labelmodels.auto import MIN_LFS, N_FOLDS, Method
 from labelkit.labelmodels.calibration import answer_without_votes, calibrate_on
-from labelkit.labelmodels.majority import MajorityVote
-from labelkit.labelmodels.model import LabelModel, MethodName
+from labelkit.labelmodels.model import METHODS, LabelModel, MethodName
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
 from labelkit.labelmodels.prediction import break_ties
 from labelkit.labelmodels.statistics import (
@@ -46,8 +45,9 @@ class _Task:
     """Everything that stays the same while LFs are left out."""
 
     statistics: VoteStatistics
-    method: MethodName
+    method: Method
     balance: FloatArray
+    balance_given: bool
     gold: GoldSample | None
     fold: IntArray
     seed: int
@@ -134,11 +134,12 @@ def _task(
         balance = checked_balance(class_balance, k)
     sample = None if gold is None else gold_sample(votes, gold)
     sample = sample if sample is not None and len(sample) else None
-    chosen: MethodName = method
     if method == "auto":
         model = LabelModel(k, "auto", seed=seed)
         model._fit_statistics(statistics, sample, None if class_balance is None else balance)
-        chosen = model.method_
+        chosen: Method = model.method_
+    else:
+        chosen = method
     fold: IntArray = np.zeros(0, dtype=np.intp)
     if sample is not None:
         units = _clusters(votes, gold, cluster)
@@ -149,7 +150,7 @@ def _task(
         deal: IntArray = np.arange(n_units, dtype=np.intp) % min(N_FOLDS, n_units)
         np.random.default_rng(seed).shuffle(deal)
         fold = np.asarray(deal[units])
-    return _Task(statistics, chosen, balance, sample, fold, seed)
+    return _Task(statistics, chosen, balance, class_balance is not None, sample, fold, seed)
 
 
 def _clusters(votes: Votes, gold: NativeFrame, cluster: str | None) -> IntArray:
@@ -178,40 +179,49 @@ def _fit(task: _Task, kept: Sequence[int]) -> _Fit:
         usual = task.balance if task.gold is None else task.gold.balance(k)
         silent = np.tile(usual, (len(full.rows), 1))
         return _Fit(silent, np.zeros(len(full.rows), dtype=bool), _prior_of_the_rest(task, k))
-    scorer = _scorer(task, part)
+    scorer, silent_answer, assumed = _scored(task, part)
     held_out = np.empty((g, k))
-    calibration, unvoted = Calibration.identity(k), task.balance
+    calibration, unvoted = Calibration.identity(k), silent_answer
     if task.gold is not None:
         for number in range(int(task.fold.max()) + 1):
             rest, out = np.flatnonzero(task.fold != number), np.flatnonzero(task.fold == number)
-            posterior = _calibrated(scorer, part, task.gold.take(rest), task.balance)
+            posterior = _calibrated(scorer, part, task.gold.take(rest), silent_answer, assumed)
             rows = part.rows[task.gold.pattern[out]]
             few = VoteStatistics(rows, np.ones(len(rows)), k, names)
             held_out[out] = posterior.proba(few)
-        everything = _calibrated(scorer, part, task.gold, task.balance)
+        everything = _calibrated(scorer, part, task.gold, silent_answer, assumed)
         calibration, unvoted = everything.calibration, everything.balance
     proba = Posterior(scorer, calibration, unvoted).proba(part)
     return _Fit(proba, part.covered, held_out)
 
 
-def _scorer(task: _Task, part: VoteStatistics) -> Scorer:
+def _scored(task: _Task, part: VoteStatistics) -> tuple[Scorer, FloatArray, FloatArray]:
+    """Scores, the answer (k,) where nobody votes, and the class balance (k,) that they assume."""
     # The scores must not have seen the gold that they are judged by, so none is given.
     nothing = None if task.gold is None else task.gold.take(np.arange(0))
-    if task.method == "majority" or (task.method == "snorkel" and part.m < MIN_LFS):
-        return MajorityVote(part.cardinality)._fit_scorer(part, task.balance, nothing)
-    model = LabelModel(part.cardinality, seed=task.seed)._model(
-        "snorkel" if task.method == "snorkel" else "onecoin"
-    )
-    return model._fit_scorer(part, task.balance, nothing)
+    method = task.method
+    if part.m < MIN_LFS and method in ("snorkel", "triplets"):
+        method = "majority"
+    model = METHODS[method](part.cardinality, seed=task.seed)
+    model._balance_given = task.balance_given
+    scorer = model._fit_scorer(part, task.balance, nothing)
+    estimated = model._balance_from_votes()
+    assumed = task.balance if estimated is None else estimated
+    return scorer, model._without_votes(scorer, task.balance), assumed
 
 
 def _calibrated(
-    scorer: Scorer, part: VoteStatistics, gold: GoldSample, balance: FloatArray
+    scorer: Scorer,
+    part: VoteStatistics,
+    gold: GoldSample,
+    silent_answer: FloatArray,
+    assumed: FloatArray,
 ) -> Posterior:
     if not len(gold):
-        return Posterior(scorer, Calibration.identity(part.cardinality), balance)
-    calibration = calibrate_on(scorer, part, gold)
-    return Posterior(scorer, calibration, answer_without_votes(calibration, balance, part, gold))
+        return Posterior(scorer, Calibration.identity(part.cardinality), silent_answer)
+    calibration = calibrate_on(scorer, part, gold, assumed)
+    answer = answer_without_votes(calibration, silent_answer, part, gold)
+    return Posterior(scorer, calibration, answer)
 
 
 def _prior_of_the_rest(task: _Task, k: int) -> FloatArray:

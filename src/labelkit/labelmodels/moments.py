@@ -9,22 +9,31 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from labelkit.errors import ConvergenceWarning, LabelModelError
+from labelkit.errors import ConvergenceWarning, LabelModelError, WeakEvidenceWarning
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.posterior import LogLinear
-from labelkit.labelmodels.snorkel_sgd import (
+from labelkit.labelmodels.snorkel_config import (
     Optimizer,
+    OptimizerConfig,
+    Options,
     Schedule,
+    ScheduleConfig,
     SnorkelSettings,
-    solve_snorkel,
+    configured,
 )
+from labelkit.labelmodels.snorkel_sgd import solve_snorkel, start_scale
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
+from labelkit.lfs import Moments
 
 Solver: TypeAlias = Literal["optimum", "sgd"]
 Precision: TypeAlias = float | Sequence[float] | FloatArray
 
 MIN_LFS = 3
 MAX_ITER = 1000
+# Snorkel scales its start by a uniform draw: these stand for what other seeds draw.
+_OTHER_SCALES = (0.1, 0.5, 0.9)
+# So many vote rows show how many labels the start decides.
+_ENOUGH_ROWS = 5_000
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,8 @@ class SnorkelMoments(VoteModel):
     l2 : strength of the pull; by default 1 for "optimum" and Snorkel's 0 for "sgd"
     prec_init : expected precision of the LFs, one number or one per LF
     n_epochs, lr, optimizer, lr_scheduler : Snorkel's settings, for "sgd" only
+    optimizer_config, lr_scheduler_config : Snorkel's settings of these, nested by Snorkel's
+        names, for example {"sgd_config": {"momentum": 0.5}}, {"warmup_percentage": 0.1}
     mu_eps : μ stays in [mu_eps, 1 - mu_eps]; by default Snorkel's min(0.01, 10^-⌈log₁₀ n⌉)
     seed : Snorkel's seed for "sgd"; for bootstrap intervals and the tie policy "true-random"
 
@@ -145,7 +156,9 @@ class SnorkelMoments(VoteModel):
         n_epochs: int = 100,
         lr: float = 0.01,
         optimizer: Optimizer = "sgd",
+        optimizer_config: Options | None = None,
         lr_scheduler: Schedule = "constant",
+        lr_scheduler_config: Options | None = None,
         mu_eps: float | None = None,
         seed: int = 0,
     ) -> None:
@@ -156,7 +169,9 @@ class SnorkelMoments(VoteModel):
         self.n_epochs = n_epochs
         self.lr = lr
         self.optimizer = optimizer
+        self.optimizer_config = optimizer_config
         self.lr_scheduler = lr_scheduler
+        self.lr_scheduler_config = lr_scheduler_config
         self.mu_eps = mu_eps
 
     def _fit_scorer(
@@ -170,13 +185,16 @@ class SnorkelMoments(VoteModel):
             )
         if self.solver not in ("optimum", "sgd"):
             raise LabelModelError(f"solver={self.solver!r} is neither 'optimum' nor 'sgd'.")
-        fit = self._solve(statistics, balance)
+        moments = statistics.moments()
+        fit = self._solve(moments, balance)
         if not fit.converged:
             warnings.warn(
                 f"L-BFGS had not settled after {fit.n_iter} iterations (loss {fit.loss:.3g}).",
                 ConvergenceWarning,
                 stacklevel=4,
             )
+        if self.solver == "sgd":
+            self._warn_of_the_start(statistics, moments, balance)
         self.mu_, self.loss_ = fit.mu, fit.loss
         self.converged_, self.n_iter_ = fit.converged, fit.n_iter
         return self._scorer(fit.mu, balance)
@@ -184,34 +202,98 @@ class SnorkelMoments(VoteModel):
     def _refitter(
         self, statistics: VoteStatistics, balance: FloatArray
     ) -> Callable[[VoteStatistics], LogLinear]:
-        return lambda resampled: self._scorer(self._solve(resampled, balance, self.mu_).mu, balance)
+        def refit(resampled: VoteStatistics) -> LogLinear:
+            return self._scorer(self._solve(resampled.moments(), balance, self.mu_).mu, balance)
+
+        return refit
 
     def _solve(
-        self, statistics: VoteStatistics, balance: FloatArray, start: FloatArray | None = None
+        self, moments: Moments, balance: FloatArray, start: FloatArray | None = None
     ) -> MomentFit:
-        moments = statistics.moments()
-        given = np.asarray(self.prec_init, dtype=np.float64)
-        if given.shape not in ((), (statistics.m,)):
-            raise LabelModelError(
-                f"prec_init is one number, or one for each of the {statistics.m} labeling "
-                f"functions; got shape {given.shape}."
-            )
-        precision = np.broadcast_to(given, (statistics.m,))
-        eps = self.mu_eps
-        if eps is None:
-            eps = min(0.01, 10.0 ** -np.ceil(np.log10(statistics.n)))
         if self.solver == "sgd":
-            settings = SnorkelSettings(
-                self.seed, self.n_epochs, self.lr, self.l2 or 0.0, self.optimizer, self.lr_scheduler
-            )
-            mu = solve_snorkel(
-                moments.O, moments.n, balance, precision, settings, mu_eps=eps
-            ).astype(np.float64)
+            mu = self._snorkels(moments, balance)
             loss, _ = moment_loss(mu, moments.O, balance, mu, 0.0)
             return MomentFit(mu, loss, True, self.n_epochs)
         l2 = 1.0 if self.l2 is None else self.l2
-        centre = expected_mu(np.diag(moments.O), balance, precision)
-        return solve_optimum(moments.O, balance, centre, l2=l2, mu_eps=eps, start=start)
+        centre = expected_mu(np.diag(moments.O), balance, self._precision(moments))
+        return solve_optimum(
+            moments.O, balance, centre, l2=l2, mu_eps=self._eps(moments.n), start=start
+        )
+
+    def _snorkels(
+        self, moments: Moments, balance: FloatArray, scale: float | None = None
+    ) -> FloatArray:
+        """μ as Snorkel leaves it, by default from the start that its seed gives."""
+        mu = solve_snorkel(
+            moments.O,
+            moments.n,
+            balance,
+            self._precision(moments),
+            self._settings(),
+            mu_eps=self._eps(moments.n),
+            scale=scale,
+        )
+        return mu.astype(np.float64)
+
+    def _settings(self) -> SnorkelSettings:
+        return SnorkelSettings(
+            seed=self.seed,
+            n_epochs=self.n_epochs,
+            lr=self.lr,
+            l2=self.l2 or 0.0,
+            optimizer=self.optimizer,
+            optimizer_config=configured(
+                OptimizerConfig(), self.optimizer_config, "optimizer_config"
+            ),
+            lr_scheduler=self.lr_scheduler,
+            lr_scheduler_config=configured(
+                ScheduleConfig(), self.lr_scheduler_config, "lr_scheduler_config"
+            ),
+        )
+
+    def _precision(self, moments: Moments) -> FloatArray:
+        m = len(moments.counts) // self.cardinality
+        given = np.asarray(self.prec_init, dtype=np.float64)
+        if given.shape not in ((), (m,)):
+            raise LabelModelError(
+                f"prec_init is one number, or one for each of the {m} labeling functions; got "
+                f"shape {given.shape}."
+            )
+        return np.broadcast_to(given, (m,))
+
+    def _eps(self, n: float) -> float:
+        if self.mu_eps is not None:
+            return self.mu_eps
+        return float(min(0.01, 10.0 ** -np.ceil(np.log10(n))))
+
+    def _warn_of_the_start(
+        self, statistics: VoteStatistics, moments: Moments, balance: FloatArray
+    ) -> None:
+        """Say so if the random scale of the start decides labels, as it does at imbalance."""
+        if len(statistics.rows) > _ENOUGH_ROWS:
+            weight = statistics.counts / statistics.n
+            drawn = np.random.default_rng(self.seed).multinomial(_ENOUGH_ROWS, weight)
+            statistics = statistics.drawn(drawn.astype(np.float64))
+        labels = np.array(
+            [
+                self._scorer(self._snorkels(moments, balance, scale), balance)
+                .scores(statistics)
+                .argmax(axis=1)
+                for scale in (start_scale(self.seed), *_OTHER_SCALES)
+            ]
+        )
+        differ = (labels != labels[0]).any(axis=0) & statistics.covered
+        share = float(statistics.counts @ differ / max(statistics.counts @ statistics.covered, 1))
+        rarest = float(balance.min())
+        if share <= rarest / 2:
+            return
+        warnings.warn(
+            f"The random number that scales Snorkel's start decides {share:.1%} of the labels, "
+            f"and the rarest class has {rarest:.1%}: another seed may find all of it, or none. "
+            'Use solver="optimum", or another model.',
+            WeakEvidenceWarning,
+            stacklevel=5,
+        )
 
     def _scorer(self, mu: FloatArray, balance: FloatArray) -> LogLinear:
         # Snorkel takes its logarithms in float32, and so do its numbers.

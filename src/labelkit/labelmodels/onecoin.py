@@ -12,6 +12,7 @@ from labelkit.errors import ConvergenceWarning
 from labelkit.labelmodels.base import VoteModel
 from labelkit.labelmodels.posterior import LogLinear
 from labelkit.labelmodels.redundancy import discounts
+from labelkit.labelmodels.squarem import squarem
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
 
 _HIGHEST = 1 - 1e-6
@@ -115,26 +116,21 @@ def fit_one_coin(
     """EM from equal accuracies until no accuracy moves by more than ``tolerance``.
 
     Each step raises log posterior = Σ_r n_r log Σ_y p_y Π_{j votes} P(λ_rj | y)^discount_j
-    + Σ_j discount_j log prior(a_j) (Dempster, Laird, Rubin 1977). Every two steps are
-    extrapolated (SQUAREM, Varadhan & Roland 2008), and where that leads downhill the second step
-    is taken instead.
+    + Σ_j discount_j log prior(a_j); see `squarem` for how it is sped up.
     """
-    accuracy: FloatArray = np.full(problem.statistics.m, problem.prior.centre)
-    height, update = _climb(problem, accuracy)
-    trace = [height]
-    while len(trace) < max_iter:
-        if float(np.abs(update - accuracy).max()) <= tolerance:
-            return OneCoinFit(update, np.array(trace), True)
-        second_height, second = _climb(problem, update)
-        trace.append(second_height)
-        jump = _extrapolated(accuracy, update, second, problem.prior)
-        height, after = _climb(problem, jump)
-        if height < second_height:
-            jump = second
-            height, after = _climb(problem, jump)
-        trace.append(height)
-        accuracy, update = jump, after
-    return OneCoinFit(update, np.array(trace), False)
+    prior = problem.prior
+
+    def within_range(jump: FloatArray, fallback: FloatArray) -> FloatArray:
+        return np.asarray(np.clip(jump, prior.lowest, prior.highest))
+
+    ascent = squarem(
+        lambda accuracy: _climb(problem, accuracy),
+        np.full(problem.statistics.m, prior.centre),
+        feasible=within_range,
+        max_iter=max_iter,
+        tolerance=tolerance,
+    )
+    return OneCoinFit(ascent.parameters, ascent.log_posterior, ascent.converged)
 
 
 def _climb(problem: OneCoinProblem, accuracy: FloatArray) -> tuple[float, FloatArray]:
@@ -142,17 +138,6 @@ def _climb(problem: OneCoinProblem, accuracy: FloatArray) -> tuple[float, FloatA
     mass, log_likelihood = e_step(problem, accuracy)
     log_prior = problem.prior.log_density(accuracy, problem.discount)
     return log_likelihood + log_prior, m_step(problem, mass)
-
-
-def _extrapolated(
-    start: FloatArray, first: FloatArray, second: FloatArray, prior: AccuracyPrior
-) -> FloatArray:
-    """Where two steps of EM point to, within the allowed range."""
-    step, bend = first - start, second - 2 * first + start
-    curvature = float(np.linalg.norm(bend))
-    length = max(float(np.linalg.norm(step)) / curvature, 1.0) if curvature else 1.0
-    jump = start + 2 * length * step + length**2 * bend
-    return np.asarray(np.clip(jump, prior.lowest, prior.highest))
 
 
 def newton_matrix(
@@ -213,7 +198,7 @@ class OneCoin(VoteModel):
         cardinality: int = 2,
         *,
         centre: float = 0.8,
-        strength: float = 0.02,
+        strength: float = 0.05,
         margin: float = 0.05,
         redundancy: float | None = 0.9,
         max_iter: int = 500,

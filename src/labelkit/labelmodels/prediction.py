@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from labelkit.engine import NativeFrame, to_native_like, to_polars_lazy
 from labelkit.errors import LabelModelError
+from labelkit.labelmodels.doubt import prior_share
 from labelkit.labelmodels.posterior import Posterior
 from labelkit.labelmodels.statistics import FloatArray, VoteStatistics
 from labelkit.lfs import Votes
@@ -59,10 +60,10 @@ def break_ties(
 
 
 def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
-    """Keys, ``p_0`` …, ``label``, ``margin``, ``covered``, sorted by key, in the user's kind.
+    """Keys, ``p_0`` …, ``label``, ``margin``, ``covered``, ``prior_share``, in the user's kind.
 
-    Each unique row of votes is worked out once; examples look theirs up. Keys are sorted by
-    Polars whatever the engine, so that all engines give the same order.
+    Each unique row of votes is worked out once; examples look theirs up. Rows are sorted by
+    key, by Polars whatever the engine, so that all engines give the same order.
     """
     import polars as pl
 
@@ -75,6 +76,7 @@ def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
             "label": break_ties(proba),
             "margin": two_best[:, 1] - two_best[:, 0],
             "covered": statistics.covered,
+            "prior_share": prior_share(proba, posterior.balance),
         }
     )
     table = unique[votes.pattern_index]

@@ -8,43 +8,15 @@ weight decay, and squared as a pull towards the start).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from labelkit.errors import LabelModelError
+from labelkit.labelmodels.snorkel_config import SnorkelSettings
 
 Float32Array: TypeAlias = npt.NDArray[np.float32]
-Optimizer: TypeAlias = Literal["sgd", "adam", "adamax"]
-Schedule: TypeAlias = Literal["constant", "linear", "exponential", "step"]
-
-_MOMENTUM = np.float32(0.9)
-_BETAS = (0.9, 0.999)
-_DECAY, _DECAY_EVERY = 0.9, 5
-
-
-@dataclass(frozen=True)
-class SnorkelSettings:
-    """Snorkel's training settings, by Snorkel's names and with its defaults.
-
-    Parameters
-    ----------
-    seed : scales the start by one draw of the generator that ``numpy.random.seed(seed)`` seeds
-    n_epochs : gradient steps
-    lr : learning rate
-    l2 : centred l2 strength
-    optimizer : "sgd" (momentum 0.9), "adam" or "adamax"
-    lr_scheduler : "constant", "linear", "exponential" (0.9 a step) or "step" (0.9 every 5 steps)
-    """
-
-    seed: int = 0
-    n_epochs: int = 100
-    lr: float = 0.01
-    l2: float = 0.0
-    optimizer: Optimizer = "sgd"
-    lr_scheduler: Schedule = "constant"
 
 
 def snorkel_start(
@@ -59,6 +31,11 @@ def snorkel_start(
     return start
 
 
+def start_scale(seed: int) -> float:
+    """The one draw that Snorkel takes from NumPy's global generator after seeding it."""
+    return float(np.random.RandomState(seed).random_sample())
+
+
 def solve_snorkel(
     O: npt.NDArray[np.float64],  # noqa: E741 - the paper's name
     n: int,
@@ -67,26 +44,27 @@ def solve_snorkel(
     settings: SnorkelSettings,
     *,
     mu_eps: float,
+    scale: float | None = None,
 ) -> Float32Array:
     """μ (m·k, k) as Snorkel's ``LabelModel.fit`` leaves it.
+
+    Parameters
+    ----------
+    O : (m·k, m·k) second moments of n examples
+    scale : of the start, in place of the one that follows from the seed
 
     Raises
     ------
     LabelModelError
-        A setting that Snorkel does not have, or steps so large that the loss overflows.
+        Steps so large that the loss overflows.
     """
-    if settings.optimizer not in get_args(Optimizer):
-        raise LabelModelError(f"optimizer={settings.optimizer!r} is none of Snorkel's.")
-    if settings.lr_scheduler not in get_args(Schedule):
-        raise LabelModelError(f"lr_scheduler={settings.lr_scheduler!r} is none of Snorkel's.")
     k = len(balance)
     target = O.astype(np.float32)
     diagonal = np.diag(target).copy()
     p = balance.astype(np.float32)
     start = snorkel_start(diagonal, balance, prec_init.astype(np.float32))
-    # The one draw that Snorkel takes from NumPy's global generator after seeding it.
-    draw = np.random.RandomState(settings.seed).random_sample()
-    mu = start * np.float32(draw)
+    scale = start_scale(settings.seed) if scale is None else scale
+    mu = start * np.float32(scale)
     other_lf = np.kron(1 - np.eye(len(O) // k), np.ones((k, k))).astype(np.float32)
     pull = np.float32(settings.l2**2)
     decay = np.float32(settings.l2)
@@ -98,54 +76,78 @@ def solve_snorkel(
         slope = 4 * (pairs @ weighted) + 2 * single[:, None] * p
         return np.asarray(slope + 2 * pull * (mu - start) + decay * mu, dtype=np.float32)
 
-    step = _stepper(settings.optimizer)
-    lr = settings.lr
+    step = _stepper(settings)
     with np.errstate(over="ignore", invalid="ignore"):
-        for epoch in range(settings.n_epochs):
+        for epoch, lr in enumerate(learning_rates(settings)):
             mu = mu - step(gradient(mu), epoch + 1, lr)
-            lr = _next_rate(settings, lr, epoch)
     if not np.isfinite(mu).all():
         raise LabelModelError(f"The loss overflows with lr={settings.lr}: choose a smaller one.")
     return _trusting_columns(np.clip(mu, mu_eps, 1 - mu_eps), p)
 
 
-def _stepper(optimizer: Optimizer) -> Callable[[Float32Array, int, float], Float32Array]:
+def _stepper(settings: SnorkelSettings) -> Callable[[Float32Array, int, float], Float32Array]:
     """What PyTorch's optimiser of this name subtracts, given gradient, step number and rate."""
     first: Float32Array | None = None
     second: Float32Array | None = None
-    beta1, beta2 = _BETAS
+    config = settings.optimizer_config
+    momentum = np.float32(config.sgd_config.momentum)
+    highest: Float32Array | None = None
 
     def sgd(slope: Float32Array, t: int, lr: float) -> Float32Array:
         nonlocal first
-        first = slope if first is None else _MOMENTUM * first + slope
+        first = slope if first is None else momentum * first + slope
         return np.asarray(np.float32(lr) * first)
 
     def adam(slope: Float32Array, t: int, lr: float) -> Float32Array:
-        nonlocal first, second
+        nonlocal first, second, highest
+        beta1, beta2 = config.adam_config.betas
         first = (1 - beta1) * slope + (0 if first is None else beta1 * first)
         second = (1 - beta2) * slope**2 + (0 if second is None else beta2 * second)
-        spread = np.sqrt(second) / np.sqrt(1 - beta2**t) + 1e-8
+        highest = second if highest is None else np.maximum(highest, second)
+        spread = (
+            np.sqrt(highest if config.adam_config.amsgrad else second) / np.sqrt(1 - beta2**t)
+            + 1e-8
+        )
         return np.asarray(lr / (1 - beta1**t) * first / spread, dtype=np.float32)
 
     def adamax(slope: Float32Array, t: int, lr: float) -> Float32Array:
         nonlocal first, second
+        beta1, beta2 = config.adamax_config.betas
         first = (1 - beta1) * slope + (0 if first is None else beta1 * first)
-        largest = np.abs(slope) + np.float32(1e-8)
+        largest = np.abs(slope) + np.float32(config.adamax_config.eps)
         second = largest if second is None else np.maximum(beta2 * second, largest)
         return np.asarray(lr / (1 - beta1**t) * first / second, dtype=np.float32)
 
-    return {"sgd": sgd, "adam": adam, "adamax": adamax}[optimizer]
+    return {"sgd": sgd, "adam": adam, "adamax": adamax}[settings.optimizer]
 
 
-def _next_rate(settings: SnorkelSettings, lr: float, epoch: int) -> float:
-    """The learning rate after step ``epoch`` (from 0)."""
-    if settings.lr_scheduler == "linear":
-        return settings.lr * (settings.n_epochs - epoch - 1) / settings.n_epochs
-    if settings.lr_scheduler == "exponential":
-        return lr * _DECAY
-    if settings.lr_scheduler == "step":
-        return lr * _DECAY if (epoch + 1) % _DECAY_EVERY == 0 else lr
-    return lr
+def learning_rates(settings: SnorkelSettings) -> list[float]:
+    """The rate of each step, as Snorkel's schedulers set it.
+
+    With a warm-up the first step has rate 0, except in a linear schedule, whose scheduler is made
+    after that of the warm-up and sets the full rate before the first step.
+    """
+    schedule = settings.lr_scheduler_config
+    n_warmup, total = settings.n_warmup, settings.n_epochs
+    lr = settings.lr
+    if n_warmup and settings.lr_scheduler != "linear":
+        lr = 0.0
+    rates = []
+    for epoch in range(total):
+        rates.append(lr)
+        if epoch < n_warmup:
+            lr = settings.lr * (epoch + 1) / n_warmup
+            continue
+        turn = epoch - n_warmup + 1
+        if settings.lr_scheduler == "linear":
+            lr = settings.lr * (total - n_warmup - turn) / (total - n_warmup)
+        elif settings.lr_scheduler == "exponential":
+            lr *= schedule.exponential_config.gamma
+        elif settings.lr_scheduler == "step" and turn % schedule.step_config.step_size == 0:
+            lr *= schedule.step_config.gamma
+        if settings.lr_scheduler != "constant":
+            lr = max(lr, schedule.min_lr)
+    return rates
 
 
 def _trusting_columns(mu: Float32Array, p: Float32Array) -> Float32Array:

@@ -6,6 +6,7 @@ half a run behind, or write a secret anywhere.
 
 In the order in which data meets them:
 
+- ``units``     what is labeled: in words, what joins to it, what must not be mixed
 - ``strict``    a TOML table into a dataclass, or an error that names the line
 - ``config``    ``labelkit.toml``, one dataclass a section
 - ``create``    a new project from the template (``template/``, and ``labeling_functions/``)
@@ -19,11 +20,14 @@ In the order in which data meets them:
 - ``watching``  the functions on a sample, again after every edit
 - ``training``  labels with weights and group ids, as a file to train on
 - ``suggesting`` rules that labels suggest, and the file in which they are kept
+- ``asking``    from a run's labels to the tasks of a round
 - ``gold``      fitted on gold, and yet measured on it honestly
 - ``measuring`` what a run's labels are worth, also on gold that they learned from
+- ``planning``  labels that a target takes; strategies tried out on known truth
 - ``provenance`` where a run comes from: hashes, functions, settings without secrets
 - ``manifest``  what a run read, what made it, what it wrote
 - ``runs``      run directories: built aside, renamed when complete
+- ``lf_views``  the verbs that look at labeling functions
 - ``project``   ``Project``: all verbs of the command line
 """
 

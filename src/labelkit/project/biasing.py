@@ -32,6 +32,7 @@ from labelkit.engine import NativeFrame, collect
 from labelkit.errors import LogError
 from labelkit.logs import InteractionLog
 from labelkit.project.runs import BIAS_PREFIX, FINDINGS, Progress, ResultTable
+from labelkit.project.units import plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -266,9 +267,9 @@ def _sensitivity(found: Sensitivity) -> list[ResultTable]:
         return []
     note = (
         f"{found.n_draws} draws of the propensities from what is known of them; "
-        f"{found.n_examples:,} examples of {found.n_queries:,} queries. changed: share whose label "
-        "or vote is another; "
-        "fragile: share that changes in one draw in twenty or more."
+        f"{found.n_examples:,} examples of {found.n_queries:,} {plural(found.drawn)}. "
+        "changed: share whose label or vote is another; fragile: share that "
+        "changes in one draw in twenty or more."
     )
     return [ResultTable(SENSITIVITY, "Labels that rest on where θ lies", note, found.frame)]
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from labelkit.errors import ProjectError
+from labelkit.errors import LogError, ProjectError
+from labelkit.evidence.units import EXAMPLE, IMPRESSION, KEYS, belongs_to_a_query, checked_unit
 from labelkit.project.strict import Source, read_table, refuse_unknown
+from labelkit.project.units import as_toml, joinable
 
 FILE_NAME = "labelkit.toml"
 Strategy = Literal["margin", "entropy", "random"]
@@ -44,11 +46,23 @@ class LogConfig:
 
 @dataclass(frozen=True)
 class LabelsConfig:
-    """``[labels]``: the label set, from class 0 upwards."""
+    """``[labels]``: the label set, and what is labeled.
+
+    Parameters
+    ----------
+    names : of the classes, from class 0 upwards
+    unit : what gets a label, as in ``labelkit.evidence``: one or two key columns of the log (query,
+        item, user, session, page), or "impression" alone
+    """
 
     names: tuple[str, ...] = ("irrelevant", "relevant")
+    unit: tuple[str, ...] = EXAMPLE
 
     def __post_init__(self) -> None:
+        try:
+            checked_unit(self.unit)
+        except LogError as error:
+            raise ProjectError(f"[labels] {error}") from None
         if len(self.names) < 2 or len(set(self.names)) < len(self.names):
             raise ProjectError("[labels] names needs at least two labels, all different.")
 
@@ -83,7 +97,8 @@ class TableConfig:
     Parameters
     ----------
     path : Parquet, CSV, TSV or NDJSON file, relative to the project
-    keys : evidence keys that it is joined on: "item", "query" or both
+    keys : what it is joined on: one or two columns of which every example has one value. These
+        are those of ``[labels] unit``; an impression also has the query, item, … of its row
     columns : labelkit's name → the table's own, where key columns are called otherwise
     show : columns that people see when they label
     """
@@ -94,8 +109,12 @@ class TableConfig:
     show: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.keys or not set(self.keys) <= {"query", "item"}:
-            raise ProjectError('keys of a table are ["item"], ["query"] or ["query", "item"].')
+        known = (*KEYS, IMPRESSION)
+        if not self.keys or not set(self.keys) <= set(known):
+            raise ProjectError(
+                f"keys of a table are one or two of {', '.join(known)}, such as "
+                '["item"] or ["query", "item"].'
+            )
 
 
 @dataclass(frozen=True)
@@ -147,7 +166,16 @@ class EvidenceConfig:
 class ModelConfig:
     """``[model]``: the label model; ``class_balance`` = one probability a label, if known."""
 
-    method: Literal["auto", "majority", "onecoin", "snorkel"] = "auto"
+    method: Literal[
+        "auto",
+        "majority",
+        "weighted_majority",
+        "onecoin",
+        "rates",
+        "snorkel",
+        "dawid_skene",
+        "triplets",
+    ] = "auto"
     class_balance: tuple[float, ...] | None = None
 
 
@@ -216,6 +244,30 @@ class Config:
         balance, k = self.model.class_balance, len(self.labels.names)
         if balance is not None and (len(balance) != k or abs(sum(balance) - 1) > 1e-6):
             raise ProjectError(f"[model] class_balance needs {k} probabilities that sum to 1.")
+        self._check_unit()
+
+    def _check_unit(self) -> None:
+        """Refuse what has no meaning for the labeled unit, before a log is read."""
+        unit = self.labels.unit
+        named = f"[labels] unit = {as_toml(unit)}"
+        for name, table in self.tables.items():
+            lost = [key for key in table.keys if key not in joinable(unit)]
+            if lost:
+                raise ProjectError(
+                    f"[tables.{name}] is joined on {lost[0]!r}, of which {named} has not one value "
+                    f"per example. A table can be joined on {', '.join(joinable(unit))}."
+                )
+        if self.bias.method == "trust" and unit != EXAMPLE:
+            raise ProjectError(
+                '[bias] method = "trust" learns from gold about queries and items, and the gold of '
+                f"{named} is about something else. Use another method, or the unit "
+                f"{as_toml(EXAMPLE)}."
+            )
+        if self.evidence.prior == "query" and not belongs_to_a_query(unit):
+            raise ProjectError(
+                '[evidence] prior = "query" shrinks examples towards others of their query, and '
+                f'{named} does not put them under one. Use "placement" or "global".'
+            )
 
 
 def read_config(path: Path) -> Config:

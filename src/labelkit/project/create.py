@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from labelkit.errors import ProjectError
+from labelkit.errors import LogError, ProjectError
+from labelkit.evidence.units import EXAMPLE, checked_unit
 from labelkit.project.config import FILE_NAME
+from labelkit.project.units import as_toml
 
 _HERE = Path(__file__).resolve().parent
 LF_FOLDER = "labeling_functions"
@@ -116,6 +118,7 @@ def create(
     *,
     log: Sequence[str] = ("logs/*.parquet",),
     columns: Mapping[str, str] | None = None,
+    unit: Sequence[str] = EXAMPLE,
 ) -> Path:
     """Write ``labelkit.toml`` and ``labeling_functions/`` into ``directory``.
 
@@ -123,6 +126,9 @@ def create(
     ----------
     log : files, folders or globs, as seen from here or from ``directory``
     columns : labelkit's column name → the log's own; None guesses them from the log's schema
+    unit : what gets a label, as in ``labelkit.evidence``. The worked functions that compare items
+        of one query compare those of one value of a pair's first key; of units without pairs they
+        find nothing to compare, and a run leaves them out
 
     Returns
     -------
@@ -131,8 +137,13 @@ def create(
     Raises
     ------
     ProjectError
-        The directory already is a project: nothing of a user's is ever overwritten.
+        The directory already is a project: nothing of a user's is ever overwritten. Or there is
+        no such unit.
     """
+    try:
+        unit = checked_unit(unit)
+    except LogError as error:
+        raise ProjectError(str(error)) from None
     config = directory / FILE_NAME
     if config.exists():
         raise ProjectError(f"'{config.name}' is already there; edit it, or choose a new directory.")
@@ -143,6 +154,7 @@ def create(
     lines = [f"{name} = {_toml(source)}" for name, source in columns.items()]
     text = Template((_HERE / "template" / FILE_NAME).read_text(encoding="utf-8")).substitute(
         paths=_toml(list(log)),
+        unit=as_toml(unit),
         columns="\n".join(lines) or '# query = "query_id"\n# item = "doc_id"',
     )
     functions = directory / LF_FOLDER
@@ -150,8 +162,17 @@ def create(
         shutil.copytree(
             template_functions(), functions, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
+        if len(unit) == 2 and "query" not in unit:
+            _compare_within(unit[0], functions)
     config.write_text(text, encoding="utf-8")
     return config
+
+
+def _compare_within(key: str, functions: Path) -> None:
+    """Let worked functions compare what one user, session, … saw where no query is labeled."""
+    for path in functions.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace('over="query"', f'over="{key}"'), encoding="utf-8")
 
 
 def _toml(value: object) -> str:

@@ -15,8 +15,9 @@ from labelkit.lfs import lf_drift, vote_changes
 from labelkit.lfs.clusters import paired_shares
 from labelkit.project.config import Config
 from labelkit.project.functions import LABELS, honest_labels, shown_beside, votes_of, with_labels
-from labelkit.project.gold import KEYS, match_gold
+from labelkit.project.gold import match_gold
 from labelkit.project.runs import Run
+from labelkit.project.units import refuse_other_unit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,9 +75,10 @@ def diff_runs(
     Raises
     ------
     ProjectError
-        The runs have other labels, or no example in common.
+        The runs have other labels or another unit, or no example in common.
     """
     old, new = before.manifest, after.manifest
+    refuse_other_unit(old, new)
     if old.label_names != new.label_names:
         raise ProjectError(
             f"Run {before.id} labels {', '.join(old.label_names)}, run {after.id} "
@@ -94,7 +96,13 @@ def diff_runs(
         votes=changes,
         labels=_flips(labels, new.label_names),
         accuracy=_accuracy(before, after, gold),
-        examples=_examples(labels, votes, changes, new.label_names, config, directory, n),
+        examples=shown_beside(
+            _examples(labels, votes, changes, new.label_names, n),
+            config,
+            directory,
+            examples=after.evidence(),
+            keys=after.keys,
+        ),
         n_common=len(labels),
         n_only_before=old.counts.n_examples - len(labels),
         n_only_after=new.counts.n_examples - len(labels),
@@ -108,16 +116,16 @@ def _labels(before: Run, after: Run) -> pl.DataFrame:
 
     names = [f"p_{y}" for y in range(len(after.manifest.label_names))]
     old, new = before.labels(), after.labels()
-    old = old.cast({key: new.schema[key] for key in KEYS})
-    joined = new.join(old, on=KEYS, how="inner", suffix="_old", maintain_order="left")
+    old = old.cast({key: new.schema[key] for key in after.keys})
+    joined = new.join(old, on=after.keys, how="inner", suffix="_old", maintain_order="left")
     moved = pl.sum_horizontal((pl.col(p) - pl.col(f"{p}_old")).abs() for p in names) / 2
-    return joined.select(*KEYS, label_before="label_old", label_after="label", moved=moved)
+    return joined.select(*after.keys, label_before="label_old", label_after="label", moved=moved)
 
 
 def _common(votes: Votes, examples: pl.DataFrame) -> Votes:
-    table = nw.to_native(votes.frame)
-    table = table.cast({key: examples.schema[key] for key in KEYS})
-    kept = examples.select(KEYS).join(table, on=KEYS, how="left", maintain_order="left")
+    table, keys = nw.to_native(votes.frame), list(votes.keys)
+    table = table.cast({key: examples.schema[key] for key in keys})
+    kept = examples.select(keys).join(table, on=keys, how="left", maintain_order="left")
     frame = nw.from_native(kept)
     return type(votes)(frame, votes.keys, votes.lf_names, votes.cardinality, kept.clear())
 
@@ -177,7 +185,8 @@ def _accuracy(before: Run, after: Run, gold: pl.DataFrame) -> pl.DataFrame:
 
     figures = ("before", "after", "change", "change_low", "change_high")
     schema = {"lf": pl.String} | dict.fromkeys(figures, pl.Float64) | {"n": pl.Int64}
-    known = match_gold(match_gold(gold, before.labels()), after.labels())
+    known = match_gold(gold, before.labels(), before.keys)
+    known = match_gold(known, after.labels(), after.keys)
     if known.is_empty():
         return pl.DataFrame(schema=schema)
     sides = [_common(votes_of(run), known) for run in (before, after)]
@@ -203,7 +212,7 @@ def _labels_on_gold(before: Run, after: Run, known: pl.DataFrame) -> dict[str, o
     weight = np.asarray(np.ones(len(known)))
     if "inclusion_probability" in known.columns:
         weight = np.asarray(1 / known["inclusion_probability"].to_numpy().astype(float))
-    cluster = known["query"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    cluster = known[after.keys[0]].rank("dense").cast(pl.Int64).to_numpy() - 1
     change = right[1].astype(float) - right[0].astype(float)
     estimate, low, high = paired_shares(change, weight, cluster)
     share = [float(weight @ side / weight.sum()) for side in right]
@@ -223,18 +232,17 @@ def _examples(
     votes: tuple[Votes, Votes],
     changes: pl.DataFrame,
     names: tuple[str, ...],
-    config: Config,
-    directory: Path,
     n: int,
 ) -> pl.DataFrame:
     """The n examples that moved most, flipped labels first, with the votes that differ."""
     import polars as pl
 
+    keys = votes[1].keys
     old, new = (nw.to_native(side.frame) for side in votes)
     differs = {}
     for name in changes.filter(pl.col("gained") + pl.col("lost") + pl.col("flipped") > 0)["lf"]:
         nothing = pl.lit(-1, dtype=pl.Int8)
-        pair = labels.select(KEYS).with_columns(
+        pair = labels.select(keys).with_columns(
             (side[name] if name in side.columns else nothing).alias(which)
             for which, side in (("a", old), ("b", new))
         )
@@ -250,10 +258,10 @@ def _examples(
         else pl.Series("votes", [""] * len(labels), dtype=pl.String)
     )
     flipped = pl.col("label_before") != pl.col("label_after")
-    top = (
+    return (
         labels.with_columns(votes=votes_text)
         .filter(flipped | (pl.col("votes") != ""))
-        .sort(flipped, "moved", *KEYS, descending=[True, True, False, False])
+        .sort(flipped, "moved", *keys, descending=[True, True, *(False for _ in keys)])
         .head(n)
         .with_columns(
             label_before=_name("label_before", names),
@@ -261,7 +269,6 @@ def _examples(
             votes=pl.col("votes").replace("", SAME_VOTES),
         )
     )
-    return shown_beside(top, config, directory)
 
 
 def _notes(old: Manifest, new: Manifest) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from labelkit.bias import PositionBias
 from labelkit.errors import PositivityWarning
+from labelkit.evidence.units import EXAMPLE
 from labelkit.labelmodels import LabelModel
 from labelkit.logs import InteractionLog, read_log
 from labelkit.logs.sources import find_files
@@ -19,8 +20,10 @@ from labelkit.project.config import Config
 from labelkit.project.create import resolve
 from labelkit.project.functions import votes_of
 from labelkit.project.labeling import fit_bias, gold_of
-from labelkit.project.runs import Progress, Run
+from labelkit.project.manifest import Manifest
+from labelkit.project.runs import Progress, Run, file_fact
 from labelkit.project.sensitivity import Sensitivity, label_sensitivity
+from labelkit.project.units import refuse_other_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,7 +58,9 @@ def examine_project(
         with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
             # It is among the findings.
             warnings.simplefilter("ignore", PositivityWarning)
-            gold = gold_of(log, gold)
+            # Only trust bias is told by gold, and only by that of queries and items.
+            about_pairs = config.labels.unit == EXAMPLE
+            gold = gold_of(log, gold) if about_pairs else gold.clear()
             bias = fit_bias(log, config, gold, seed=seed)
             say("moving propensities to see which labels change")
             moved = (
@@ -85,10 +90,20 @@ def examine_project(
     )
 
 
-def open_log(config: Config, directory: Path, aside: Path) -> InteractionLog:
-    """The log that ``[log]`` names; bad rows that are quarantined go to ``aside``."""
+def open_log(
+    config: Config, directory: Path, aside: Path, *, numbered_as: Iterable[Manifest] = ()
+) -> InteractionLog:
+    """The log that ``[log]`` names; bad rows that are quarantined go to ``aside``.
+
+    Parameters
+    ----------
+    numbered_as : runs whose impressions must have the same numbers now
+    """
+    paths = find_files(resolve(config.log.paths, directory))
+    if runs := tuple(numbered_as):
+        refuse_other_rows([file_fact(path, directory) for path in paths], runs)
     return read_log(
-        list(find_files(resolve(config.log.paths, directory))),
+        list(paths),
         columns=config.log.columns,
         on_bad_rows=config.log.on_bad_rows,
         quarantine_file=aside,

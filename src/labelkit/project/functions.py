@@ -15,7 +15,7 @@ from labelkit.labelmodels import marginal_value
 from labelkit.labelmodels.model import MethodName
 from labelkit.lfs import Votes, agreement, bucket_examples, error_buckets, redundancy
 from labelkit.project.config import Config
-from labelkit.project.gold import KEYS, match_gold
+from labelkit.project.gold import match_gold
 from labelkit.project.runs import LFS_PREFIX, ResultTable, Run
 from labelkit.project.tables import shown_items
 
@@ -34,10 +34,10 @@ ABSTAINED = "abstained"
 
 def votes_of(run: Run) -> Votes:
     """The votes of a run, as `label` had them."""
-    table = run.votes()
-    names = tuple(name for name in table.columns if name not in KEYS)
+    table, keys = run.votes(), run.manifest.unit
+    names = tuple(name for name in table.columns if name not in keys)
     cardinality = len(run.manifest.label_names)
-    return Votes(nw.from_native(table), tuple(KEYS), names, cardinality, table.clear())
+    return Votes(nw.from_native(table), keys, names, cardinality, table.clear())
 
 
 def agreement_table(votes: Votes) -> ResultTable:
@@ -119,8 +119,9 @@ def with_labels(votes: Votes, labels: pl.DataFrame) -> Votes:
     import polars as pl
 
     table = nw.to_native(votes.frame)
-    label = labels.select(*KEYS, pl.col("label").cast(pl.Int8).alias(LABELS))
-    joined = table.join(label, on=KEYS, how="left", maintain_order="left")
+    keys = list(votes.keys)
+    label = labels.select(*keys, pl.col("label").cast(pl.Int8).alias(LABELS))
+    joined = table.join(label, on=keys, how="left", maintain_order="left")
     joined = joined.with_columns(pl.col(LABELS).fill_null(-1))
     names = (*votes.lf_names, LABELS)
     return Votes(nw.from_native(joined), votes.keys, names, votes.cardinality, joined.clear())
@@ -148,21 +149,32 @@ def errors_of(
     found = _polars(
         bucket_examples(votes, known, lf=lf, vote=vote, label=label, examples=run.evidence())
     )
-    return shown_beside(found, config, directory)
+    return shown_beside(found, config, directory, examples=run.evidence(), keys=run.keys)
 
 
-def shown_beside(table: pl.DataFrame, config: Config, directory: Path) -> pl.DataFrame:
-    """``table`` with the columns that people see when they label, right after the keys."""
-    items = shown_items(table, config.tables, directory)
+def shown_beside(
+    table: pl.DataFrame,
+    config: Config,
+    directory: Path,
+    *,
+    examples: pl.DataFrame,
+    keys: Sequence[str],
+) -> pl.DataFrame:
+    """``table`` with the columns that people see when they label, right after the keys.
+
+    ``examples`` and ``keys`` as of ``tables.shown_items``.
+    """
+    items = shown_items(table, config.tables, directory, examples=examples, keys=keys)
     fresh = [name for name in items.columns if name not in table.columns]
-    joined = table.join(items.select(*KEYS, *fresh), on=KEYS, how="left", maintain_order="left")
-    rest = [name for name in table.columns if name not in KEYS]
-    return joined.select(*KEYS, *fresh, *rest)
+    beside = items.select(*keys, *fresh)
+    joined = table.join(beside, on=list(keys), how="left", maintain_order="left")
+    rest = [name for name in table.columns if name not in keys]
+    return joined.select(*keys, *fresh, *rest)
 
 
 def needed_gold(gold: pl.DataFrame, run: Run) -> pl.DataFrame:
     """The gold of a run's examples; an error where there is none."""
-    known = match_gold(gold, run.labels())
+    known = match_gold(gold, run.labels(), run.keys)
     if known.is_empty():
         raise GoldError(
             "There is no gold label yet to compare votes with. Ask people: `labelkit round plan`, "
@@ -176,7 +188,7 @@ def honest_labels(run: Run) -> pl.DataFrame:
     from labelkit.project.gold import unflattered
 
     labels = run.labels()
-    return unflattered(labels, run.table("crossfit")) if run.has("crossfit") else labels
+    return unflattered(labels, run.table("crossfit"), run.keys) if run.has("crossfit") else labels
 
 
 def lf_tables(

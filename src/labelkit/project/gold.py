@@ -13,34 +13,41 @@ import numpy.typing as npt
 from labelkit.errors import ProjectError
 from labelkit.labelmodels import LabelModel
 from labelkit.lfs import Votes
+from labelkit.project.units import refuse_other_gold
 
 if TYPE_CHECKING:
     import polars as pl
 
 FloatArray = npt.NDArray[np.float64]
 N_FOLDS = 5
-KEYS = ["query", "item"]
 
 
-def match_gold(gold: pl.DataFrame, examples: pl.DataFrame) -> pl.DataFrame:
+def match_gold(gold: pl.DataFrame, examples: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """The gold labels of examples that this log still has, with keys of the log's type.
+
+    Parameters
+    ----------
+    gold : of the ledger, or empty
+    keys : of the examples: the labeled unit
 
     Raises
     ------
     ProjectError
-        The ledger's keys cannot be read as the log's.
+        The ledger's answers are about another unit, or its keys cannot be read as the log's.
     """
     import polars as pl
 
     if gold.is_empty():
         return gold
+    refuse_other_gold(gold, keys)
+    on = list(keys)
     try:
         # The ledger stores categories as text, and the log may have them again.
-        cast = gold.cast({key: examples.schema[key] for key in KEYS})
+        cast = gold.cast({key: examples.schema[key] for key in on})
     except pl.exceptions.PolarsError as error:
-        types = ", ".join(f"{key} {examples.schema[key]}" for key in KEYS)
+        types = ", ".join(f"{key} {examples.schema[key]}" for key in on)
         raise ProjectError(f"Gold labels have other keys than the log ({types}): {error}") from None
-    return cast.join(examples.select(KEYS), on=KEYS, how="semi", maintain_order="left")
+    return cast.join(examples.select(on), on=on, how="semi", maintain_order="left")
 
 
 def crossfit(
@@ -54,7 +61,8 @@ def crossfit(
     """Labels of the gold examples, each from a model that did not see the gold of its query.
 
     A model that was fitted with a gold label has been told the answer; measured on it, it would
-    flatter itself. Whole queries go to one fold, since examples of one query resemble each other.
+    flatter itself. Whole queries (values of the first key) go to one fold, since examples of one
+    query resemble each other.
 
     Each fold's model has its own calibration and class balance, which a fold with many positives
     leaves low: probabilities of different models must not be ranked against each other (the AUC of
@@ -79,7 +87,7 @@ def crossfit(
     import polars as pl
 
     parts = []
-    fold = folds(gold, seed)
+    fold = folds(gold, seed, keys=votes.keys)
     for number in range(int(fold.max()) + 1):
         inside = pl.Series(fold == number)
         rest, held_out = gold.filter(~inside), gold.filter(inside)
@@ -87,7 +95,7 @@ def crossfit(
         fresh.fit(votes, gold=rest if len(rest) else None, class_balance=class_balance)
         labels = pl.DataFrame(fresh.label(votes_of(votes, held_out)))
         parts.append(labels.with_columns(rank=_rank(labels["p_1"].to_numpy(), fresh, votes)))
-    return pl.concat(parts).sort(KEYS)
+    return pl.concat(parts).sort(votes.keys)
 
 
 def _rank(p: FloatArray, model: LabelModel, votes: Votes) -> FloatArray:
@@ -102,13 +110,13 @@ def _rank(p: FloatArray, model: LabelModel, votes: Votes) -> FloatArray:
     return np.asarray((below[left] + below[right]) / 2 / below[-1])
 
 
-def folds(gold: pl.DataFrame, seed: int) -> npt.NDArray[np.int64]:
-    """Fold number of each gold example: whole queries, dealt at random.
+def folds(gold: pl.DataFrame, seed: int, *, keys: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Fold number of each gold example: whole queries (values of the first key), at random.
 
     With a single query, examples are dealt instead: better than no held-out label at all.
     """
-    unit = KEYS[:1] if gold["query"].n_unique() > 1 else KEYS
-    ids = gold.select(unit).select(gold_unit=_dense(unit))["gold_unit"].to_numpy()
+    whole = list(keys[:1] if gold[keys[0]].n_unique() > 1 else keys)
+    ids = gold.select(whole).select(gold_unit=_dense(whole))["gold_unit"].to_numpy()
     n_units = int(ids.max()) + 1
     deal = np.arange(n_units) % min(N_FOLDS, n_units)
     np.random.default_rng(seed).shuffle(deal)
@@ -124,11 +132,12 @@ def _dense(columns: list[str]) -> pl.Expr:
 def votes_of(votes: Votes, examples: pl.DataFrame) -> Votes:
     """The votes on some examples only."""
     table = nw.to_native(votes.frame)
-    picked = table.join(examples.select(KEYS), on=KEYS, how="semi", maintain_order="left")
+    on = list(votes.keys)
+    picked = table.join(examples.select(on), on=on, how="semi", maintain_order="left")
     return replace(votes, frame=nw.from_native(picked))
 
 
-def unflattered(labels: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
+def unflattered(labels: pl.DataFrame, held_out: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """Labels in which those of the gold examples come from models that did not see their gold.
 
     Parameters
@@ -141,4 +150,4 @@ def unflattered(labels: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
     A frame like ``labels``, in the same order.
     """
     columns = [name for name in labels.columns if name in held_out.columns]
-    return labels.update(held_out.select(columns), on=KEYS, how="left")
+    return labels.update(held_out.select(columns), on=list(keys), how="left")

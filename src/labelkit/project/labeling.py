@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from labelkit.bias import PositionBias
 from labelkit.engine import NativeFrame, collect
 from labelkit.evidence import available, evidence
+from labelkit.evidence.units import EXAMPLE, IMPRESSION, described_impressions
 from labelkit.files import write_text
 from labelkit.labelmodels import LabelModel
 from labelkit.lfs import BatchFunction, LabelingFunction, Votes, analyze
@@ -26,7 +27,7 @@ from labelkit.project.biasing import cheap_enough, glance, save_findings
 from labelkit.project.config import Config
 from labelkit.project.create import resolve
 from labelkit.project.functions import lf_tables
-from labelkit.project.gold import KEYS, crossfit, match_gold, unflattered
+from labelkit.project.gold import crossfit, match_gold, unflattered
 from labelkit.project.manifest import (
     BiasFact,
     Counts,
@@ -39,6 +40,7 @@ from labelkit.project.manifest import (
 from labelkit.project.provenance import input_facts, lf_fact, settings
 from labelkit.project.runs import MANIFEST, Progress, Run, RunBuilder, build_run
 from labelkit.project.tables import join_tables, table_columns
+from labelkit.project.units import refuse_other_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,6 +61,7 @@ class Job:
     directory : the project; paths of ``config`` are relative to it
     lfs : the labeling functions, in order
     gold : what people answered so far; empty without rounds
+    asked_of : the runs that its rounds were drawn from
     """
 
     directory: Path
@@ -66,6 +69,7 @@ class Job:
     lfs: Sequence[AnyLF]
     gold: pl.DataFrame
     seed: int
+    asked_of: Sequence[Manifest] = ()
 
 
 def label(job: Job, *, progress: Progress | None = None) -> Run:
@@ -74,6 +78,7 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
     The log is read once in its engine; what comes after works on one row per example or less.
     """
     config = job.config
+    unit = config.labels.unit
     with (
         build_run(job.directory / "runs", progress=progress) as build,
         # Hashing and writing need neither the engine nor Python: they run beside what comes next.
@@ -111,13 +116,15 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
                 job.lfs,
                 examples,
                 vote_cache(job.directory, config),
-                keys=KEYS,
+                keys=unit,
                 cardinality=len(config.labels.names),
                 on_missing=config.lfs.on_missing,
             )
             skipped = _skipped(job, votes, examples)
             write(votes.to_native(), "votes.parquet")
-            gold = match_gold(job.gold, examples)
+            if unit == (IMPRESSION,) and len(job.gold):
+                refuse_other_rows(hashes.result()[: len(paths)], job.asked_of)
+            gold = match_gold(job.gold, examples, unit)
             analysis = _polars(analyze(votes, gold=gold if len(gold) else None))
         # The fits are small: BLAS threads would only fight with the engine's for the processors.
         with build.stage("fitting the label model"), threadpool_limits(1, user_api="blas"):
@@ -143,7 +150,7 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
                 os.replace(job.directory / QUARANTINE, build.path / QUARANTINE)
             for table in lf_tables(
                 votes,
-                labels if held_out is None else unflattered(labels, held_out),
+                labels if held_out is None else unflattered(labels, held_out, unit),
                 gold,
                 config.labels.names,
                 method=model.method_,
@@ -199,8 +206,9 @@ def fit_bias(log: InteractionLog, config: Config, gold: pl.DataFrame, *, seed: i
 
 
 def gold_of(log: InteractionLog, gold: pl.DataFrame) -> pl.DataFrame:
-    """The gold of examples that the log shows, keys as the log has them."""
-    return match_gold(gold, _polars(log.cells.select(*KEYS).unique().to_native()))
+    """The gold of queries and items that the log shows, keys as the log has them."""
+    examples = _polars(log.cells.select(*EXAMPLE).unique().to_native())
+    return match_gold(gold, examples, EXAMPLE)
 
 
 def gather(
@@ -217,14 +225,25 @@ def gather(
     needed : columns of the evidence and of the tables; None, for functions that may look at
         anything, is all of them but those that are only made on request
     """
+    unit = config.labels.unit
     can = available(log)
     if needed is None:
         tables = (table_columns(table, directory) for table in config.tables.values())
         needed = set(available(log, on_request=False)).union(*tables)
     columns = {"impressions", "clicks"} | (needed & set(can))
-    made = evidence(log, bias, columns=columns, prior=config.evidence.prior)
-    frame = _polars(made).sort(KEYS)
+    made = evidence(log, bias, unit=unit, columns=columns, prior=config.evidence.prior)
+    frame = described(_polars(made).sort(unit), log, unit)
     return join_tables(frame, config.tables, directory, columns=needed)
+
+
+def described(examples: pl.DataFrame, log: InteractionLog, unit: Sequence[str]) -> pl.DataFrame:
+    """Impressions with the keys and the position of their rows; other examples as they are."""
+    if tuple(unit) != (IMPRESSION,):
+        return examples
+    rows = _polars(described_impressions(log).to_native())
+    rest = [name for name in examples.columns if name != IMPRESSION]
+    joined = examples.join(rows, on=IMPRESSION, how="left", maintain_order="left")
+    return joined.select(*rows.columns, *rest)
 
 
 def columns_read(lfs: Sequence[AnyLF]) -> set[str] | None:
@@ -294,6 +313,7 @@ def _write_manifest(
         versions=versions(),
         config=settings(job.config),
         cached_lfs=cached,
+        unit=job.config.labels.unit,
     )
     write_text(build.path / MANIFEST, manifest.to_json())
 

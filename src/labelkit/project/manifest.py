@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labelkit.errors import ProjectError
+from labelkit.evidence.units import EXAMPLE
 
 SCHEMA_VERSION = 1
 _PACKAGES = ("labelkit", "narwhals", "numpy", "scipy", "polars", "pyarrow", "duckdb")
@@ -108,6 +109,7 @@ class Manifest:
         inputs   log files and joined tables, hashed     outputs  files of the run, hashed
         config   labelkit.toml as understood             stages   wall-clock seconds
         cached_lfs  functions whose votes were there already, from an earlier run
+        unit     key columns of what is labeled
     """
 
     run: str
@@ -126,11 +128,19 @@ class Manifest:
     config: Mapping[str, object]
     schema_version: int = SCHEMA_VERSION
     cached_lfs: tuple[str, ...] = ()
+    unit: tuple[str, ...] = EXAMPLE
 
     @property
     def seconds(self) -> float:
         """Wall-clock seconds of the whole run."""
         return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def log_files(self) -> tuple[FileFact, ...]:
+        """Those of ``inputs`` that are the log, in the order in which it was read."""
+        tables = self.config.get("tables", {})
+        paths = [table["path"] for table in tables.values()] if isinstance(tables, dict) else []
+        return self.inputs[: len(self.inputs) - len(paths)]
 
     def to_json(self) -> str:
         """The manifest as JSON text."""
@@ -166,6 +176,8 @@ class Manifest:
                         SkippedLF(lf["name"], tuple(lf["columns"])) for lf in raw["skipped_lfs"]
                     ),
                     "cached_lfs": tuple(raw.get("cached_lfs", ())),
+                    # Runs from before there was a choice are about queries and items.
+                    "unit": tuple(raw.get("unit", EXAMPLE)),
                     "stages": tuple(StageTime(**stage) for stage in raw["stages"]),
                 }
             )

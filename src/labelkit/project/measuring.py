@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labelkit.project.gold import KEYS, unflattered
+from labelkit.project.gold import unflattered
 from labelkit.project.runs import Run
 from labelkit.validation import ValidationReport, validate
 
@@ -36,13 +36,15 @@ def measure(run: Run, gold: pl.DataFrame, *, seed: int) -> ValidationReport:
         labels = labels.with_columns(raw_ctr=evidence["clicks"] / evidence["impressions"])
         baselines[NAIVE] = "raw_ctr"
     if not run.has("crossfit"):
-        return validate(labels, gold, baselines=baselines, seed=seed)
+        return validate(labels, gold, baselines=baselines, keys=run.keys, seed=seed)
     held_out = run.table("crossfit")
-    report = validate(unflattered(labels, held_out), gold, baselines=baselines, seed=seed)
+    honest = unflattered(labels, held_out, run.keys)
+    report = validate(honest, gold, baselines=baselines, keys=run.keys, seed=seed)
     if len(run.manifest.label_names) > 2:
         return report
-    placed = held_out.select(*KEYS, p_0=1 - pl.col("rank"), p_1="rank")
-    by_place = validate(unflattered(labels, placed), gold, baselines=baselines, seed=seed)
+    placed = held_out.select(*run.keys, p_0=1 - pl.col("rank"), p_1="rank")
+    ranked = unflattered(labels, placed, run.keys)
+    by_place = validate(ranked, gold, baselines=baselines, keys=run.keys, seed=seed)
     return replace(
         report,
         frame=_ranking_from(by_place.frame, report.frame),

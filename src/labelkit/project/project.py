@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelkit.errors import GoldError, ProjectError, RoundError
+from labelkit.evidence.units import EXAMPLE, IMPRESSION
 from labelkit.project import create as creating
 from labelkit.project.config import FILE_NAME, Config, Strategy, read_config
+from labelkit.project.lf_views import LFViews
+from labelkit.project.manifest import Manifest
 from labelkit.project.runs import Progress, Run, list_runs
+from labelkit.project.units import as_toml, in_words, refuse_other_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +26,8 @@ if TYPE_CHECKING:
 
     from labelkit.bias import Scheme
     from labelkit.lfs import AnyLF
-    from labelkit.lfs.suggest import Candidate, Suggestions
     from labelkit.project.biasing import BiasReport
-    from labelkit.project.diffing import LFDiff
-    from labelkit.project.suggesting import Accepted
-    from labelkit.project.training import TrainingSet, Unit
-    from labelkit.project.watching import Look
+    from labelkit.project.training import Rows, TrainingSet
     from labelkit.rounds import (
         AnnotationPlatform,
         Ledger,
@@ -35,14 +36,16 @@ if TYPE_CHECKING:
         Round,
         RoundStatus,
     )
+    from labelkit.selection import LabelPlan, LearningCurves
     from labelkit.validation import ValidationReport
 
 LEDGER = "LABELKIT_LEDGER"
-KEYS = ["query", "item"]
 
 
-class Project:
+class Project(LFViews):
     """A project directory: where the log is, the labeling functions, the rounds and the runs.
+
+    The views of labeling functions are those of ``LFViews``.
 
     Parameters
     ----------
@@ -65,9 +68,10 @@ class Project:
         *,
         log: Sequence[str] = ("logs/*.parquet",),
         columns: Mapping[str, str] | None = None,
+        unit: Sequence[str] = EXAMPLE,
     ) -> Project:
         """Make a new project; see ``labelkit.project.create``."""
-        creating.create(Path(directory), log=log, columns=columns)
+        creating.create(Path(directory), log=log, columns=columns, unit=unit)
         return cls(directory)
 
     # Labels
@@ -100,6 +104,7 @@ class Project:
             lfs=self.labeling_functions(),
             gold=self.gold(),
             seed=self.config.run.seed if seed is None else seed,
+            asked_of=self._asked_of(),
         )
         run = label(job, progress=progress)
         if run.manifest.counts.n_gold:
@@ -129,7 +134,7 @@ class Project:
         """
         from labelkit.project.examining import examine_project
 
-        chosen = self.run(run) if run is not None or self.runs() else None
+        chosen = self._chosen(run) if run is not None or self.runs() else None
         return examine_project(
             self.directory,
             self.config,
@@ -146,7 +151,7 @@ class Project:
         path: str | Path,
         *,
         run: str | None = None,
-        unit: Unit = "example",
+        unit: Rows = "example",
         scheme: Scheme = "self_normalised",
         clip: float | None = None,
         features: Sequence[str] = (),
@@ -164,7 +169,7 @@ class Project:
             Path(path),
             self.directory,
             self.config,
-            self.run(run),
+            self._chosen(run),
             gold=self.gold(),
             unit=unit,
             scheme=scheme,
@@ -198,197 +203,15 @@ class Project:
         """The latest run."""
         return self.run()
 
-    def lfs(self, *, run: str | None = None) -> pl.DataFrame:
-        """The LF analysis of a run (default: the latest), measured on all gold of today."""
-        import narwhals as nw
-
-        from labelkit.lfs import analyze
-        from labelkit.project.functions import votes_of
-        from labelkit.project.gold import match_gold
-
-        chosen = self.run(run)
-        votes = votes_of(chosen)
-        analysis = chosen.lf_analysis()
-        gold = match_gold(self.gold(), nw.to_native(votes.frame))
-        if gold.is_empty():
-            return analysis
-        fresh: pl.DataFrame = analyze(votes, gold=gold)
-        estimates = [name for name in analysis.columns if name.startswith("estimated_")]
-        return fresh.join(
-            analysis.select("lf", *estimates), on="lf", how="left", maintain_order="left"
-        )
-
-    def lfs_agreement(self, *, run: str | None = None) -> pl.DataFrame:
-        """How a run's LFs agree, pair by pair; see ``labelkit.lfs.agreement``."""
-        from labelkit.project.functions import agreement_table, votes_of
-
-        return agreement_table(votes_of(self.run(run))).frame
-
-    def lfs_redundancy(self, *, run: str | None = None) -> pl.DataFrame:
-        """Which of a run's LFs say nothing new; see ``labelkit.lfs.redundancy``."""
-        from labelkit.project.functions import redundancy_table, votes_of
-
-        return redundancy_table(votes_of(self.run(run))).frame
-
-    def lfs_value(self, *, run: str | None = None) -> pl.DataFrame:
-        """What a run's labels lose without each LF, on all gold of today.
-
-        See ``labelkit.labelmodels.marginal_value``. The table is kept in the run, for its report.
-        """
-        from labelkit.project.functions import value_table, votes_of
-        from labelkit.project.gold import match_gold
-
-        chosen = self.run(run)
-        votes = votes_of(chosen)
-        table = value_table(
-            votes,
-            match_gold(self.gold(), chosen.labels()),
-            method=chosen.method,
-            class_balance=self.config.model.class_balance,
-            seed=chosen.manifest.seed,
-        )
-        table.save(chosen.path)
-        return table.frame
-
-    def lfs_errors(
-        self,
-        lf: str | None = None,
-        *,
-        vote: int | None = None,
-        label: int | None = None,
-        run: str | None = None,
-    ) -> pl.DataFrame:
-        """Votes beside gold: counts of every bucket, or the examples behind those of one LF.
-
-        Parameters
-        ----------
-        lf : name of an LF, or "(labels)" for the weak labels; None gives the counts
-        vote : what it voted, -1 for abstained; None: whatever gold contradicts
-        label : the true class; None: any
-
-        Raises
-        ------
-        GoldError
-            There is no gold label for this run.
-        """
-        from labelkit.project import functions
-
-        chosen, gold = self.run(run), self.gold()
-        if lf is not None:
-            return functions.errors_of(
-                chosen, gold, self.config, self.directory, lf=lf, vote=vote, label=label
-            )
-        table = functions.errors_table(
-            functions.votes_of(chosen),
-            functions.honest_labels(chosen),
-            functions.needed_gold(gold, chosen),
-            chosen.manifest.label_names,
-        )
-        table.save(chosen.path)
-        return table.frame
-
-    def lfs_drift(self, before: str | None = None, after: str | None = None) -> pl.DataFrame:
-        """What the LFs of two runs do otherwise, tested; the last two runs unless given.
-
-        See ``labelkit.lfs.lf_drift``. Accuracy is measured on all gold of today.
-        """
-        from labelkit.lfs import lf_drift
-        from labelkit.project.functions import votes_of
-        from labelkit.project.gold import match_gold
-
-        gold = self.gold()
-        runs = self._two_runs(before, after)
-        known = [match_gold(gold, run.labels()) for run in runs]
-        both = all(len(side) for side in known)
-        found: pl.DataFrame = lf_drift(
-            *(votes_of(run) for run in runs),
-            gold_before=known[0] if both else None,
-            gold_after=known[1] if both else None,
-        )
-        return found
-
-    def lfs_diff(
-        self, before: str | None = None, after: str | None = None, *, n: int = 10
-    ) -> LFDiff:
-        """What the edits between two runs changed; the last two runs unless given.
-
-        Parameters
-        ----------
-        n : examples to show
-        """
-        from labelkit.project.diffing import diff_runs
-
-        return diff_runs(
-            *self._two_runs(before, after),
-            gold=self.gold(),
-            config=self.config,
-            directory=self.directory,
-            n=n,
-        )
-
-    def lfs_watch(
-        self, *, n: int = 2_000, seed: int | None = None, progress: Progress | None = None
-    ) -> Iterator[Look]:
-        """The LFs on a sample of examples, at once and after every edit; it never ends by itself.
-
-        Parameters
-        ----------
-        n : examples in the sample; whole queries are drawn, those with gold first
-        seed : of the sample; that of ``labelkit.toml`` unless given
-        """
-        from labelkit.project.watching import watch
-
-        return watch(
-            self.directory,
-            self.config,
-            gold=self.gold(),
-            seed=self.config.run.seed if seed is None else seed,
-            n=n,
-            progress=progress,
-        )
-
-    def _two_runs(self, before: str | None, after: str | None) -> tuple[Run, Run]:
-        """The runs named; the latest, and the one before it, where they are not."""
-        second = self.run(after)
-        if before is not None:
-            return self.run(before), second
-        earlier = [run for run in self.runs() if run.id < second.id]
-        if not earlier:
+    def _chosen(self, run_id: str | None) -> Run:
+        """``run``, if it labels what ``labelkit.toml`` says; verbs that work on runs take it."""
+        run, unit = self.run(run_id), self.config.labels.unit
+        if run.manifest.unit != unit:
             raise ProjectError(
-                f"There is no run before {second.id!r} to compare it with. Run `labelkit label` "
-                "after an edit."
+                f"Run {run.id} labels {in_words(run.manifest.unit)}, and labelkit.toml says "
+                f"[labels] unit = {as_toml(unit)}. Run `labelkit label`, or set it back."
             )
-        return earlier[-1], second
-
-    def suggest(
-        self, *, run: str | None = None, n: int = 10, seed: int | None = None
-    ) -> Suggestions:
-        """Labeling functions that gold suggests, or without gold a run's own labels.
-
-        See ``labelkit.lfs.suggest``. Nothing is written.
-        """
-        from labelkit.project.suggesting import suggest_for
-
-        return suggest_for(
-            self.run(run),
-            self.config,
-            self.directory,
-            gold=self.gold(),
-            n=n,
-            seed=self.config.run.seed if seed is None else seed,
-        )
-
-    def accept(
-        self,
-        candidates: Sequence[Candidate],
-        *,
-        file: str | Path = "labeling_functions/suggested.py",
-    ) -> Accepted:
-        """Keep suggested functions in a file of the project, as code for a person to edit."""
-        from labelkit.project.suggesting import accept
-
-        names = self.config.labels.names
-        return accept(candidates, Path(file), self.config, self.directory, label_names=names)
+        return run
 
     # Rounds
 
@@ -440,12 +263,34 @@ class Project:
 
     def gold(self) -> pl.DataFrame:
         """What people answered so far; an empty frame before the first round."""
-        if not self._has_ledger():
-            from labelkit.rounds.gold import gold_frame
+        from labelkit.rounds.gold import gold_frame
 
-            return gold_frame([], default_keys=KEYS)
+        nothing = gold_frame([], default_keys=self.config.labels.unit)
+        if not self._has_ledger():
+            return nothing
         with self.ledger() as ledger:
-            return ledger.gold()
+            gold = ledger.gold()
+        return gold if len(gold) else nothing
+
+    def _gold_of(self, run: Run) -> pl.DataFrame:
+        """The gold of examples that a run labeled, with keys of its types."""
+        from labelkit.project.gold import match_gold
+
+        gold = self.gold()
+        if len(gold):
+            refuse_other_rows(run.manifest.log_files, self._asked_of())
+        return match_gold(gold, run.labels(), run.keys)
+
+    def _asked_of(self) -> tuple[Manifest, ...]:
+        """The runs that rounds were drawn from, where gold is about rows of one log: impressions.
+
+        A run that was deleted tells nothing any more.
+        """
+        if self.config.labels.unit != (IMPRESSION,) or not self._has_ledger():
+            return ()
+        with self.ledger() as ledger:
+            names = set(ledger.model_versions())
+        return tuple(run.manifest for run in self.runs() if run.id in names)
 
     def round_plan(
         self,
@@ -462,33 +307,100 @@ class Project:
         Whatever an earlier round asked about is left out. Settings that are not given come from
         ``[selection]`` in ``labelkit.toml``.
         """
-        from labelkit.project.gold import match_gold
-        from labelkit.project.tables import shown_items
-        from labelkit.selection import select
+        from labelkit.project.asking import open_round
 
-        settings, chosen = self.config.selection, self.run(run)
-        labels = chosen.labels()
+        chosen = self._chosen(run)
+        refuse_other_rows(chosen.manifest.log_files, self._asked_of())
+        selection = self.config.selection
+        asked = replace(
+            selection,
+            n=selection.n if n is None else n,
+            strategy=strategy or selection.strategy,
+            audit_share=selection.audit_share if audit_share is None else audit_share,
+        )
         with self.ledger() as ledger:
-            asked = match_gold(ledger.asked(), labels)
-            batch = select(
-                labels,
-                settings.n if n is None else n,
-                strategy=strategy or settings.strategy,
-                audit_share=settings.audit_share if audit_share is None else audit_share,
-                max_per_query=settings.max_per_query,
-                exclude=asked if len(asked) else None,
+            planned = open_round(
+                ledger,
+                chosen,
+                replace(self.config, selection=asked),
+                self.directory,
+                platform=self.platform(),
+                name=name,
                 seed=self.config.run.seed if seed is None else seed,
             )
-            planned = ledger.open_round(
-                batch,
-                platform=self.platform(),
-                items=shown_items(batch.frame, self.config.tables, self.directory),
-                label_names=self.config.labels.names,
-                instructions=self.config.rounds.instructions,
-                name=name,
-                model_version=chosen.id,
-            )
             return planned.status()
+
+    def plan_labels(
+        self,
+        target: str,
+        *,
+        strategy: Strategy | None = None,
+        audit_share: float | None = None,
+        cost_per_label: float | None = None,
+        seconds_per_label: float | None = None,
+        n_max: int | None = None,
+        seed: int | None = None,
+        run: str | None = None,
+    ) -> LabelPlan:
+        """How many labels a target such as "f1 ± 0.03" takes; see ``labelkit.plan_labels``.
+
+        Further rounds are taken to be drawn as ``[selection]`` says. Time per label is what the
+        ledger's answers took, unless given.
+        """
+        from labelkit.project.planning import plan_project
+
+        settings = self.config.selection
+        chosen, timed = self._chosen(run), None
+        gold = self._gold_of(chosen)
+        if self._has_ledger():
+            with self.ledger() as ledger:
+                timed = ledger.seconds_per_label()
+        return plan_project(
+            chosen,
+            self._in_time(gold) if len(gold) else gold,
+            target,
+            n_max=n_max,
+            strategy=strategy or settings.strategy,
+            audit_share=settings.audit_share if audit_share is None else audit_share,
+            cost_per_label=cost_per_label,
+            seconds_per_label=timed if seconds_per_label is None else seconds_per_label,
+            seed=self.config.run.seed if seed is None else seed,
+        )
+
+    def simulate_rounds(
+        self,
+        truth: str | Path,
+        *,
+        strategies: Sequence[str] | None = None,
+        rounds: int = 10,
+        n: int = 20,
+        seeds: int = 10,
+        metric: str = "f1",
+        error_rate: float = 0.0,
+        cost_per_label: float = 1.0,
+        seed: int | None = None,
+        run: str | None = None,
+    ) -> LearningCurves:
+        """Which strategy would have paid on this project's labels; ``labelkit.simulate_rounds``.
+
+        Parameters
+        ----------
+        truth : Parquet, CSV or JSON-lines file with the key columns and ``label``
+        """
+        from labelkit.project.planning import simulate_project
+
+        return simulate_project(
+            self._chosen(run),
+            Path(truth),
+            strategies=strategies,
+            rounds=rounds,
+            n=n,
+            seeds=seeds,
+            metric=metric,
+            error_rate=error_rate,
+            cost=cost_per_label,
+            seed=self.config.run.seed if seed is None else seed,
+        )
 
     def round_push(self, name: str | None = None) -> PushResult:
         """Send a round's tasks to the platform (default: the round that is open)."""
@@ -537,11 +449,10 @@ class Project:
         GoldError
             There is no gold label for this run.
         """
-        from labelkit.project.gold import match_gold
         from labelkit.project.measuring import measure
 
-        chosen = self.run(run)
-        gold = match_gold(self.gold(), chosen.labels())
+        chosen = self._chosen(run)
+        gold = self._gold_of(chosen)
         if gold.is_empty():
             raise GoldError(
                 "There is no gold label yet to validate on. Ask people: `labelkit round plan`, "

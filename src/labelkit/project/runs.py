@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from labelkit.errors import ProjectError
+from labelkit.evidence.units import IMPRESSION
 from labelkit.files import atomic, sha256, write_text
 from labelkit.project.manifest import FileFact, Manifest, StageTime
 
@@ -50,6 +51,16 @@ class Run:
     def manifest(self) -> Manifest:
         """What the run read, what made it, and what it wrote."""
         return Manifest.read(self.path / MANIFEST)
+
+    @property
+    def keys(self) -> list[str]:
+        """Key columns of what the run labeled."""
+        return list(self.manifest.unit)
+
+    @property
+    def numbered_as(self) -> tuple[Manifest, ...]:
+        """Its manifest, if it labeled impressions, which are named by their row in the log."""
+        return (self.manifest,) if self.manifest.unit == (IMPRESSION,) else ()
 
     def table(self, name: str) -> pl.DataFrame:
         """``<name>.parquet`` of this run.

@@ -15,14 +15,14 @@ import numpy.typing as npt
 from labelkit.bias import Diagnosis, Propensities
 from labelkit.bias.clickmodels.scores import clustered_mean
 from labelkit.engine import collect
-from labelkit.errors import LabelkitWarning
+from labelkit.errors import LabelkitWarning, WeakEvidenceWarning
 from labelkit.evidence import COLUMNS, available, evidence
+from labelkit.evidence.units import EXAMPLE, keyed_by
 from labelkit.labelmodels import LabelModel
 from labelkit.lfs import apply
 from labelkit.logs import InteractionLog
 from labelkit.project.config import Config
-from labelkit.project.gold import KEYS
-from labelkit.project.labeling import columns_read
+from labelkit.project.labeling import columns_read, described
 from labelkit.project.tables import join_tables, table_columns
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Sensitivity:
         ``changed_low``, ``changed_high`` (share of examples whose label or vote is another under a
         draw of θ, with a 95 % interval), ``worst`` (share that 1 draw in 40 exceeds), ``fragile``
         (share of examples that change in 1 draw in 20 or more)
-    n_examples, n_queries, n_draws : what it was tried on
+    n_examples, n_queries, n_draws : what it was tried on; queries, or values of ``drawn``,
+        the unit's first key
     """
 
     frame: pl.DataFrame
@@ -55,6 +56,7 @@ class Sensitivity:
     n_queries: int
     n_draws: int
     diagnosis: Diagnosis
+    drawn: str = "query"
 
 
 def label_sensitivity(
@@ -71,6 +73,8 @@ def label_sensitivity(
 ) -> Sensitivity:
     """Draw propensities from what is known of them, and label a sample of queries anew each time.
 
+    Where something else is labeled, the values of the unit's first key take the place of queries.
+
     Parameters
     ----------
     model : fitted; it stays as it is, only the votes change
@@ -85,8 +89,8 @@ def label_sensitivity(
     if not np.any(np.diag(curve.covariance) > 0):
         return _nothing_to_vary(curve)
     rng = np.random.default_rng([seed, 7])
-    part = _some_queries(log, n_examples, rng)
-    inputs = _Inputs.of(part, curve, lfs, config, directory)
+    part = _some_queries(keyed_by(log, config.labels.unit), n_examples, rng)
+    inputs = _Inputs.of(log, part, curve, lfs, config, directory)
     before = inputs.votes(part, curve)
     votes = before.matrix
     labels = np.asarray(model.predict(before))
@@ -95,8 +99,9 @@ def label_sensitivity(
         moved = inputs.votes(part, _drawn(curve, rng))
         changed[draw, 0] = np.asarray(model.predict(moved)) != labels
         changed[draw, 1:] = (moved.matrix != votes).T
-    query = before.key_frame["query"].to_polars().rle_id().to_numpy().astype(np.int64)
-    return _summarise(changed, query, ["labels", *before.lf_names])
+    query = before.key_frame[config.labels.unit[0]].to_polars().rle_id().to_numpy().astype(np.int64)
+    found = _summarise(changed, query, ["labels", *before.lf_names])
+    return replace(found, drawn=config.labels.unit[0])
 
 
 @dataclass(frozen=True)
@@ -114,18 +119,20 @@ class _Inputs:
     def of(
         cls,
         log: InteractionLog,
+        part: InteractionLog,
         curve: Propensities,
         lfs: Sequence[AnyLF],
         config: Config,
         directory: Path,
     ) -> _Inputs:
+        unit = config.labels.unit
         can = set(available(log))
         needed = columns_read(lfs)
         wanted = set(available(log, on_request=False)) if needed is None else needed & can
         # What needs a column of its own (dwell, users, times) is counted, not debiased.
         moving = {name for name in wanted if not COLUMNS[name][0]} - {"impressions", "clicks"}
         fixed = {"impressions", "clicks"} | (wanted - moving)
-        frame = collect(nw.from_native(evidence(log, curve, columns=fixed))).to_polars().sort(KEYS)
+        frame = _gathered(log, part, curve, unit, fixed)
         if needed is None:
             tables = config.tables.values()
             needed = can.union(*(table_columns(table, directory) for table in tables))
@@ -136,12 +143,12 @@ class _Inputs:
         """Votes under a curve, in the order of the keys."""
         examples = self.fixed
         if self.moving:
-            frame = collect(
-                nw.from_native(
-                    evidence(log, curve, columns=self.moving, prior=self.config.evidence.prior)
-                )
-            )
-            moving = frame.to_polars().sort(KEYS)
+            with warnings.catch_warnings():
+                # What examples that were shown once can tell was said when labels were made.
+                warnings.simplefilter("ignore", WeakEvidenceWarning)
+                # The part is keyed by the unit already.
+                made = evidence(log, curve, columns=self.moving, prior=self.config.evidence.prior)
+            moving = collect(nw.from_native(made)).to_polars().sort(self.config.labels.unit)
             examples = examples.with_columns(moving[name] for name in self.moving)
         with warnings.catch_warnings():
             # Skipped functions, and functions that run row by row, were said when labels were made.
@@ -149,10 +156,32 @@ class _Inputs:
             return apply(
                 self.lfs,
                 examples,
-                keys=KEYS,
+                keys=self.config.labels.unit,
                 cardinality=len(self.config.labels.names),
                 on_missing=self.config.lfs.on_missing,
             )
+
+
+def _gathered(
+    log: InteractionLog,
+    part: InteractionLog,
+    curve: Propensities,
+    unit: tuple[str, ...],
+    columns: set[str],
+) -> pl.DataFrame:
+    """What is counted of the examples of ``part``, sorted by key.
+
+    Whole queries carry their pages with them. Other units are cut out of pages, whose other rows
+    skips and reformulations are told from, so theirs are counted on the whole log.
+    """
+    source = part if unit == EXAMPLE else log
+    made = collect(nw.from_native(evidence(source, curve, unit=unit, columns=columns))).to_polars()
+    examples = described(made.sort(unit), log, unit)
+    if unit == EXAMPLE:
+        return examples
+    kept = part.cells.select("query", "item").to_polars().unique()
+    kept = kept.rename(dict(zip(part.keys, unit, strict=False))).select(unit)
+    return examples.join(kept, on=list(unit), how="semi", maintain_order="left")
 
 
 def _some_queries(log: InteractionLog, n_examples: int, rng: np.random.Generator) -> InteractionLog:

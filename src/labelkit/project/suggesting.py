@@ -18,10 +18,10 @@ from labelkit.lfs import Votes, load_lfs
 from labelkit.lfs.suggest import HEADER, Candidate, Suggestions, suggest
 from labelkit.project.config import Config
 from labelkit.project.examining import open_log
-from labelkit.project.gold import KEYS, match_gold
-from labelkit.project.labeling import fit_bias
+from labelkit.project.gold import match_gold
+from labelkit.project.labeling import described, fit_bias
 from labelkit.project.runs import Run
-from labelkit.project.tables import join_tables, table_columns
+from labelkit.project.tables import join_tables, of_a_row, table_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,13 +39,16 @@ def suggest_for(
     ----------
     gold : what people answered so far; empty without rounds
     """
-    examples = _everything(config, directory, gold, seed)
+    examples = _everything(config, directory, gold, seed, run)
     table, names = run.votes(), tuple(run.lf_analysis()["lf"])
-    examples = examples.join(table.select(KEYS), on=KEYS, how="semi", maintain_order="left")
+    examples = examples.join(table.select(run.keys), on=run.keys, how="semi", maintain_order="left")
     if examples.is_empty():
         raise ProjectError(f"Run {run.id} labeled nothing that the log still has.")
-    votes = Votes(nw.from_native(table), tuple(KEYS), names, len(run.manifest.label_names), table)
-    gold = match_gold(gold, examples)
+    keys = run.manifest.unit
+    votes = Votes(nw.from_native(table), keys, names, len(run.manifest.label_names), table)
+    gold = match_gold(gold, examples, keys)
+    # Which row of the log an impression is says whose it is, and not what is true of others.
+    examples = examples.drop(of_a_row(examples, keys))
     found: Suggestions = (
         suggest(examples, votes, gold, n=n, seed=seed)
         if len(gold)
@@ -111,14 +114,18 @@ def accept(
     return Accepted(path, tuple(c.lf.name for c in candidates), used)
 
 
-def _everything(config: Config, directory: Path, gold: pl.DataFrame, seed: int) -> pl.DataFrame:
+def _everything(
+    config: Config, directory: Path, gold: pl.DataFrame, seed: int, run: Run
+) -> pl.DataFrame:
     """One row per example, with all that the log and the tables can tell."""
+    unit = run.manifest.unit
     with TemporaryDirectory() as aside:  # the run has its own copy of what was quarantined
-        log = open_log(config, directory, Path(aside) / "quarantine.parquet")
+        away = Path(aside) / "quarantine.parquet"
+        log = open_log(config, directory, away, numbered_as=run.numbered_as)
         bias = fit_bias(log, config, gold, seed=seed)
         frame = nw.from_native(
-            evidence(log, bias, columns=available(log), prior=config.evidence.prior)
+            evidence(log, bias, unit=unit, columns=available(log), prior=config.evidence.prior)
         )
-        examples: pl.DataFrame = collect(frame).to_polars().sort(KEYS)
+        examples = described(collect(frame).to_polars().sort(unit), log, unit)
     columns = {c for table in config.tables.values() for c in table_columns(table, directory)}
     return join_tables(examples, config.tables, directory, columns=columns)

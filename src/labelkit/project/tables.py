@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelkit.engine import collect
 from labelkit.errors import ProjectError
+from labelkit.evidence.units import IMPRESSION, KEYS
 from labelkit.logs.sources import find_files, scan_files
 from labelkit.project.config import TableConfig
 
 if TYPE_CHECKING:
     import polars as pl
 
-KEYS = ("query", "item")
+# What an impression has from its row of the log, and people see when they label it.
+OF_A_ROW = (*KEYS, "position")
 
 
 def table_columns(config: TableConfig, directory: Path) -> tuple[str, ...]:
@@ -49,15 +51,27 @@ def join_tables(
                 f'name: [tables.{name}.columns] my_{clash[0]} = "{mapping[clash[0]]}".'
             )
         if wanted:
+            _require_keys(name, config, examples)
             table = _read(name, config, directory, [*config.keys, *wanted], mapping)
             examples = _join(examples, table, name, list(config.keys))
     return examples
 
 
 def shown_items(
-    batch: pl.DataFrame, tables: Mapping[str, TableConfig], directory: Path
+    batch: pl.DataFrame,
+    tables: Mapping[str, TableConfig],
+    directory: Path,
+    *,
+    examples: pl.DataFrame,
+    keys: Sequence[str],
 ) -> pl.DataFrame:
-    """The keys of a batch with the columns that people see when they label."""
+    """The keys of a batch with the columns that people see when they label.
+
+    Parameters
+    ----------
+    examples : the evidence that the batch is from; it knows the rows of impressions
+    keys : of an example
+    """
     shown = {name: table for name, table in tables.items() if table.show}
     for name, config in shown.items():
         missing = [column for column in config.show if column not in _scan(config, directory)]
@@ -67,7 +81,28 @@ def shown_items(
                 f"It has: {', '.join(table_columns(config, directory))}."
             )
     columns = {column for config in shown.values() for column in config.show}
-    return join_tables(batch.select(KEYS), shown, directory, columns=columns)
+    asked, on = batch.select(keys), list(keys)
+    if rows := of_a_row(examples, keys):
+        whose = examples.select(*keys, *rows)
+        asked = asked.join(whose, on=on, how="left", maintain_order="left")
+    return join_tables(asked, shown, directory, columns=columns)
+
+
+def of_a_row(examples: pl.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Columns that impressions have from their rows of the log; none of other examples."""
+    if list(keys) != [IMPRESSION]:
+        return []
+    return [name for name in OF_A_ROW if name in examples.columns]
+
+
+def _require_keys(name: str, config: TableConfig, examples: pl.DataFrame) -> None:
+    """The log of impressions may lack a column that a table of any log could be joined on."""
+    for key in config.keys:
+        if key not in examples.columns:
+            raise ProjectError(
+                f"[tables.{name}] is joined on {key!r}, which the log does not have: map it in "
+                "[log.columns]."
+            )
 
 
 def _scan(config: TableConfig, directory: Path) -> dict[str, str]:

@@ -19,17 +19,18 @@ from labelkit.bias import (
 )
 from labelkit.engine import NativeFrame, collect
 from labelkit.errors import ProjectError
+from labelkit.evidence.units import EXAMPLE, IMPRESSION, described_impressions, keyed_by
 from labelkit.files import atomic
 from labelkit.logs import InteractionLog
 from labelkit.project.config import Config
-from labelkit.project.gold import KEYS
 from labelkit.project.runs import Run
-from labelkit.project.tables import join_tables
+from labelkit.project.tables import join_tables, of_a_row
+from labelkit.project.units import in_words
 
 if TYPE_CHECKING:
     import polars as pl
 
-Unit = Literal["example", "impression"]
+Rows = Literal["example", "impression"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class TrainingSet:
     ----------
     path : the Parquet file
     columns : its columns, in order
-    n_rows, n_groups : rows, and queries among them
+    n_rows, n_groups : rows, and queries (or what else ``group`` numbers) among them
     n_without_label : rows of the log whose example has no label: they are left out
+    grouped_by : the column whose values ``group`` numbers
     """
 
     path: Path
@@ -49,6 +51,7 @@ class TrainingSet:
     n_rows: int
     n_groups: int
     n_without_label: int
+    grouped_by: str = "query"
 
 
 def write_training_set(
@@ -57,43 +60,56 @@ def write_training_set(
     log: InteractionLog,
     bias: PositionBias | Propensities,
     *,
-    unit: Unit = "example",
+    unit: Rows = "example",
     scheme: Scheme = "self_normalised",
     clip: float = DEFAULT_CLIP,
     features: NativeFrame | None = None,
+    keys: Sequence[str] = EXAMPLE,
 ) -> TrainingSet:
     """Write labels with weights to train on; the file is there whole or not at all.
 
     Parameters
     ----------
-    labels : ``query``, ``item``, ``p_0`` …, ``label``, ``margin``, ``covered``, as ``label`` makes
-    unit : "example" has one row per (query, item): the labels, ``click_weight_1`` and
+    labels : ``keys``, ``p_0`` …, ``label``, ``margin``, ``covered``, as ``label`` makes
+    unit : "example" has one row per example: the labels, ``click_weight_1`` and
         ``click_weight_0`` (weights of the labels 1 and 0 if the clicks alone were to speak), and
         ``sample_weight``, their sum: how much the log knows of the example, in impressions.
         "impression" has one row per impression: ``position``, ``clicked``, and ``sample_weight`` =
         min(1/θ, clip) beside the labels of its example
     scheme, clip : as in ``labelkit.bias.example_weights``; impressions are weighted by "clipped"
-    features : frame with ``query``, ``item`` and columns to put beside the labels
+    features : frame with ``keys`` and columns to put beside the labels
+    keys : the labeled unit, as in ``labelkit.evidence``
 
     Returns
     -------
-    TrainingSet; every file has ``group``, a whole number per query, for GroupKFold and for rankers
-    that take groups. Rows are sorted by query and item; weights average to 1.
+    TrainingSet; every file has ``group``, a whole number per value of the first key (per query, of
+    single impressions too, since those of one query resemble each other), for GroupKFold and for
+    rankers that take groups. Rows are sorted by group and keys; weights average to 1.
 
     Raises
     ------
     ProjectError
-        No example of the log has a label, or ``features`` describes an example twice.
+        No example of the log has a label, ``features`` describes an example twice, or ``scheme``
+        is "doubly_robust" and ``keys`` are not query and item: what it falls back on is the rate of
+        the query's other items.
     """
     import polars as pl
+
+    on = list(keys)
+    if scheme == "doubly_robust" and tuple(keys) != EXAMPLE:
+        raise ProjectError(
+            "scheme='doubly_robust' falls back on the rate of the query's other items, and these "
+            f"labels are about {in_words(keys)}. Use 'self_normalised', 'clipped' or 'ips'."
+        )
 
     if unit not in ("example", "impression"):
         raise ProjectError(f"unit is 'example' or 'impression', not {unit!r}.")
     labeled = _polars(labels)
+    keyed = keyed_by(log, keys)
     if unit == "example":
-        weights = _polars(example_weights(log, bias, scheme=scheme, clip=clip))
-        weights = weights.select(
-            *KEYS,
+        weights = _polars(example_weights(keyed, bias, scheme=scheme, clip=clip))
+        weights = _with_unit_names(weights, keys).select(
+            *on,
             "impressions",
             "clicks",
             click_weight_1="positive",
@@ -101,29 +117,34 @@ def write_training_set(
             sample_weight=pl.col("positive") + pl.col("negative"),
         )
     else:
-        weights = _polars(impression_weights(log, bias, clip=clip)).rename(
-            {"weight": "sample_weight"}
-        )
-    labeled = labeled.with_columns(pl.col(key).cast(weights.schema[key]) for key in KEYS)
-    joined = weights.join(labeled, on=KEYS, how="inner", maintain_order="left")
+        weights = _with_unit_names(_polars(impression_weights(keyed, bias, clip=clip)), keys)
+        weights = weights.rename({"weight": "sample_weight"})
+    labeled = labeled.with_columns(pl.col(key).cast(weights.schema[key]) for key in on)
+    joined = weights.join(labeled, on=on, how="inner", maintain_order="left")
     if joined.is_empty():
         raise ProjectError(
             f"None of the {len(weights):,} rows of the log has a label (first: "
-            f"{weights.select(KEYS).row(0)}). Were the labels made from this log?"
+            f"{weights.select(on).row(0)}). Were the labels made from this log?"
         )
     lost = len(weights) - len(joined)
     if features is not None:
-        joined = _beside(joined, _polars(features))
+        joined = _beside(joined, _polars(features), on)
     mean = float(joined["sample_weight"].mean() or 1.0)  # type: ignore[arg-type]  # a float column
+    by = on[0]
+    if by == IMPRESSION:
+        rows = _polars(described_impressions(log).to_native())
+        own = [name for name in of_a_row(rows, keys) if name not in joined.columns]
+        joined = joined.join(rows.select(IMPRESSION, *own), on=on, how="left")
+        by = "query"
     frame = (
         joined.with_columns(pl.col("sample_weight") / mean)
-        .sort(KEYS, maintain_order=True)
-        .with_columns(group=pl.col("query").rle_id().cast(pl.Int64))
+        .sort(list(dict.fromkeys([by, *on])), maintain_order=True)
+        .with_columns(group=pl.col(by).rle_id().cast(pl.Int64))
     )
     with atomic(path) as temporary:
         frame.write_parquet(temporary)
     n_groups = int(frame["group"][-1]) + 1
-    return TrainingSet(path, tuple(frame.columns), len(frame), n_groups, lost)
+    return TrainingSet(path, tuple(frame.columns), len(frame), n_groups, lost, by)
 
 
 def project_training_set(
@@ -133,7 +154,7 @@ def project_training_set(
     run: Run,
     *,
     gold: pl.DataFrame,
-    unit: Unit,
+    unit: Rows,
     scheme: Scheme,
     clip: float | None,
     features: Sequence[str],
@@ -144,13 +165,14 @@ def project_training_set(
 
     aside = directory / QUARANTINE
     try:
-        log = open_log(config, directory, aside)
+        log = open_log(config, directory, aside, numbered_as=run.numbered_as)
         bias = fit_bias(log, config, gold, seed=run.manifest.seed)
         labels, table = run.labels(), None
         if features:
-            table = join_tables(
-                labels.select(KEYS), config.tables, directory, columns=set(features)
-            )
+            own = run.evidence()
+            own = own.select(*run.keys, *of_a_row(own, run.keys))
+            table = join_tables(own, config.tables, directory, columns=set(features))
+            table = table.select(*run.keys, *(name for name in features if name in table.columns))
             lacking = [name for name in features if name not in table.columns]
             if lacking:
                 raise ProjectError(
@@ -165,25 +187,33 @@ def project_training_set(
             scheme=scheme,
             clip=DEFAULT_CLIP if clip is None else clip,
             features=table,
+            keys=run.manifest.unit,
         )
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _beside(joined: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
+def _with_unit_names(weights: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Weights of a log that was keyed anew, its keys under the unit's own names."""
+    if len(keys) == 1:
+        return weights.drop("item").rename({"query": keys[0]})
+    return weights.rename(dict(zip(EXAMPLE, keys, strict=True)))
+
+
+def _beside(joined: pl.DataFrame, features: pl.DataFrame, on: list[str]) -> pl.DataFrame:
     import polars as pl
 
-    twice = features.filter(features.select(KEYS).is_duplicated())
+    twice = features.filter(features.select(on).is_duplicated())
     if len(twice):
         raise ProjectError(
             f"features describes {len(twice):,} rows under one key (first: "
-            f"{twice.select(KEYS).row(0)}). It must have one row for each query and item."
+            f"{twice.select(on).row(0)}). It must have one row for each {in_words(on)}."
         )
-    clash = [name for name in features.columns if name in joined.columns and name not in KEYS]
+    clash = [name for name in features.columns if name in joined.columns and name not in on]
     if clash:
         raise ProjectError(f"features has a column {clash[0]!r} that is there already.")
-    features = features.with_columns(pl.col(key).cast(joined.schema[key]) for key in KEYS)
-    return joined.join(features, on=KEYS, how="left", maintain_order="left")
+    features = features.with_columns(pl.col(key).cast(joined.schema[key]) for key in on)
+    return joined.join(features, on=on, how="left", maintain_order="left")
 
 
 def _polars(frame: NativeFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ from labelkit.lfs.fingerprint import fingerprint
 from labelkit.project.config import Config
 from labelkit.project.examining import open_log
 from labelkit.project.functions import shown_beside
-from labelkit.project.gold import KEYS, match_gold
+from labelkit.project.gold import match_gold
 from labelkit.project.labeling import fit_bias, gather, vote_cache
+from labelkit.project.manifest import Manifest
 from labelkit.project.runs import Progress
 from labelkit.project.tables import table_columns
 
@@ -69,19 +70,23 @@ def watch(
     *,
     gold: pl.DataFrame,
     seed: int,
+    asked_of: Sequence[Manifest] = (),
     n: int = SAMPLE,
     progress: Progress | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Look]:
     """A look at once, and another after every edit in the folders of the functions; without end.
 
-    The log is read once, at the start. Whole queries are drawn until there are about ``n``
-    examples, with all columns that any function may come to read; with gold, its queries come
-    first, so that accuracies are about as sure as in a run. Parameters as of ``Project.lfs_watch``.
+    The log is read once, at the start. Whole queries (values of the unit's first key) are drawn
+    until there are about ``n`` examples, with all columns that any function may come to read; with
+    gold, its queries come first, so that accuracies are about as sure as in a run. Parameters as of
+    ``Project.lfs_watch``, and of ``labeling.Job``.
     """
     with threadpool_limits(1, user_api="blas"):
-        examples = _sample(directory, config, gold, seed=seed, n=n, progress=progress)
-    known = match_gold(gold, examples)
+        examples = _sample(
+            directory, config, gold, asked_of=asked_of, seed=seed, n=n, progress=progress
+        )
+    known = match_gold(gold, examples, config.labels.unit)
     state: _State | None = None
     seen = _stamps(directory, config)
     while True:
@@ -127,6 +132,7 @@ def _sample(
     config: Config,
     gold: pl.DataFrame,
     *,
+    asked_of: Sequence[Manifest],
     seed: int,
     n: int,
     progress: Progress | None,
@@ -137,7 +143,7 @@ def _sample(
     aside = directory / QUARANTINE
     try:
         say("reading and checking the log")
-        log = open_log(config, directory, aside)
+        log = open_log(config, directory, aside, numbered_as=asked_of)
         say("estimating position bias")
         bias = fit_bias(log, config, gold, seed=seed)
         say("gathering evidence")
@@ -149,13 +155,17 @@ def _sample(
         aside.unlink(missing_ok=True)
     if len(examples) <= n:
         return examples
-    judged = match_gold(gold, examples)["query"] if len(gold) else pl.Series([], dtype=pl.String)
-    sizes = examples.group_by("query").agg(n=pl.len()).sort("query")
+    # Whole queries, users, sessions, …, so that functions can compare what is in them.
+    unit = config.labels.unit
+    whole = unit[0]
+    known = match_gold(gold, examples, unit)
+    judged = known[whole] if len(known) else pl.Series([], dtype=pl.String)
+    sizes = examples.group_by(whole).agg(n=pl.len()).sort(whole)
     shuffled = sizes.sample(fraction=1.0, shuffle=True, seed=seed)
-    shuffled = shuffled.with_columns(first=pl.col("query").is_in(judged.to_list()))
+    shuffled = shuffled.with_columns(first=pl.col(whole).is_in(judged.to_list()))
     ordered = shuffled.sort("first", descending=True, maintain_order=True)
     chosen = ordered.filter(pl.col("n").cum_sum() - pl.col("n") < n)
-    return examples.join(chosen.select("query"), on="query", how="semi", maintain_order="left")
+    return examples.join(chosen.select(whole), on=whole, how="semi", maintain_order="left")
 
 
 def _look(
@@ -172,7 +182,7 @@ def _look(
             lfs,
             examples,
             vote_cache(directory, config),
-            keys=KEYS,
+            keys=config.labels.unit,
             cardinality=len(config.labels.names),
             on_missing=config.lfs.on_missing,
         )
@@ -219,4 +229,6 @@ def _changes(
     for name in moved["lf"]:
         few: pl.DataFrame = changed_examples(state.votes, votes, name)
         parts.append(few.head(3).select(pl.lit(name).alias("lf"), pl.all()))
-    return changes, shown_beside(pl.concat(parts), config, directory)
+    return changes, shown_beside(
+        pl.concat(parts), config, directory, examples=examples, keys=votes.keys
+    )

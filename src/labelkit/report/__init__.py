@@ -5,6 +5,7 @@ and nothing beside it. It must never compute an estimate, or let a user's text b
 
 - ``sheets``  small frames as text cells, also for the terminal
 - ``charts``  Altair charts as inline SVG
+- ``learning`` learning curves of strategies
 - ``bias``    what there is to say about position bias
 - ``functions`` what the labeling functions do together
 - ``page``    what there is to say about a run

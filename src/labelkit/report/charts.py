@@ -61,7 +61,7 @@ def propensity_chart(propensities: pl.DataFrame, truth: pl.DataFrame | None = No
         seen = truth.join(known.select("position"), on="position", how="semi")
         dashed = alt.Chart(seen).mark_line(color=_OTHER, strokeDash=[5, 4], strokeWidth=1.5)
         layers.append(dashed.encode(x="position:Q", y="propensity:Q"))
-    return _svg(alt.layer(*layers))
+    return to_svg(alt.layer(*layers))
 
 
 def curves_chart(
@@ -109,7 +109,7 @@ def curves_chart(
         "curve:N",
         title=None,
         sort=None,
-        scale=alt.Scale(domain=names, range=[_SERIES[i % len(_SERIES)] for i in range(len(names))]),
+        scale=curve_scale(names),
         legend=alt.Legend(
             orient="bottom",
             columns=4 if max(map(len, names), default=0) < 16 else 2,
@@ -120,7 +120,7 @@ def curves_chart(
     )
     base = alt.Chart(known)
     height = alt.Y("y:Q", title=y.replace("_", " "), scale=scale, axis=alt.Axis(tickCount=5))
-    return _svg(
+    return to_svg(
         alt.layer(
             base.mark_rule(strokeWidth=1.5, opacity=0.45).encode(
                 x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q", color=colour
@@ -129,6 +129,13 @@ def curves_chart(
             base.mark_point(filled=True, size=30, opacity=1).encode(x=x, y=height, color=colour),
         )
     )
+
+
+def curve_scale(names: list[str]) -> alt.Scale:
+    """One colour a curve, in the order of ``names``."""
+    import altair as alt
+
+    return alt.Scale(domain=names, range=[_SERIES[i % len(_SERIES)] for i in range(len(names))])
 
 
 def weight_chart(weights: pl.DataFrame) -> str:
@@ -162,7 +169,7 @@ def weight_chart(weights: pl.DataFrame) -> str:
             ),
         )
     )
-    return _svg(chart)
+    return to_svg(chart)
 
 
 def agreement_chart(pairs: pl.DataFrame) -> str:
@@ -213,7 +220,7 @@ def agreement_chart(pairs: pl.DataFrame) -> str:
     if size >= 34:
         figures = base.mark_text(fontSize=11, color=_INK)
         layers.append(figures.encode(text=alt.Text("text:Q", format=".2f")))
-    return _svg(alt.layer(*layers), height=size * len(names), width=size * len(names))
+    return to_svg(alt.layer(*layers), height=size * len(names), width=size * len(names))
 
 
 def label_chart(bins: pl.DataFrame) -> str:
@@ -240,7 +247,7 @@ def label_chart(bins: pl.DataFrame) -> str:
             y2=alt.value(_HEIGHT),
         )
     )
-    return _svg(chart)
+    return to_svg(chart)
 
 
 def count_chart(counts: pl.DataFrame) -> str:
@@ -260,14 +267,15 @@ def count_chart(counts: pl.DataFrame) -> str:
             y=alt.Y("label:N", title=None, sort=None),
         )
     )
-    return _svg(chart, height=36 * len(counts))
+    return to_svg(chart, height=36 * len(counts))
 
 
 def _whole(value: object) -> int:
     return int(value) if isinstance(value, int | float) else 1
 
 
-def _svg(chart: Any, height: int = _HEIGHT, width: int = _WIDTH) -> str:
+def to_svg(chart: Any, height: int = _HEIGHT, width: int = _WIDTH) -> str:
+    """A chart as SVG text, in the page's type and colours."""
     import vl_convert
 
     axis = {

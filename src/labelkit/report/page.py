@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from labelkit.project import ResultTable, Run
 from labelkit.project.biasing import CURVES
 from labelkit.project.runs import BIAS_PREFIX, LFS_PREFIX
+from labelkit.project.units import in_words
 from labelkit.report import charts
 from labelkit.report.bias import BiasPart, bias_parts, propensity_figure
 from labelkit.report.functions import FunctionPart, function_parts
@@ -134,6 +135,7 @@ def describe(run: Run) -> Page:
 def _facts(manifest: Manifest) -> tuple[tuple[str, str], ...]:
     counts = manifest.counts
     return (
+        ("labels are about", in_words(manifest.unit)),
         ("impressions", text(counts.n_impressions)),
         ("clicks", text(counts.n_clicks)),
         ("queries", text(counts.n_queries)),

@@ -10,7 +10,7 @@ platform (adapters depend on ``platform.py``, not the other way round), or store
 In the order in which data meets them: ``keys`` names an example the same way for ever, ``plan``
 turns a batch into tasks, ``database``, ``tables`` and ``store`` keep them, ``platform`` is what an
 annotation platform must do, ``round`` moves a round on, ``intake`` takes answers in, ``answers``
-and ``gold`` turn them into labels, and ``ledger`` is the way in.
+and ``gold`` turn them into labels, ``effort`` says what they took, and ``ledger`` is the way in.
 """
 
 from __future__ import annotations

@@ -197,6 +197,24 @@ class Ledger:
         kinds = {(tuple(row.key_names), tuple(row.dtypes)) for row in rows}
         return key_table([row.example_key for row in rows], kinds, default_keys=_DEFAULT_KEYS)
 
+    def model_versions(self) -> tuple[str, ...]:
+        """What the batches of all rounds came from: each ``model_version`` once."""
+        import sqlalchemy as sa
+
+        from labelkit.rounds.tables import tasks
+
+        version = tasks.c.model_version
+        query = sa.select(version).where(version.is_not(None)).distinct().order_by(version)
+        with self._database.read() as connection:
+            return tuple(connection.scalars(query))
+
+    def seconds_per_label(self) -> float | None:
+        """Mean time that an answer took, as the platform timed it; None while none was timed."""
+        from labelkit.rounds import effort
+
+        with self._database.read() as connection:
+            return effort.seconds_per_label(connection)
+
     def _round(self, row: sa.Row[Any], platform: AnnotationPlatform) -> Round:
         if row.platform != platform.kind:
             raise RoundError(

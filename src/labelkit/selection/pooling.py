@@ -49,14 +49,16 @@ class PooledWeights:
 
     ::
 
-        weight  (n,) float64 ≥ 0: the total of y is estimated by Σ weight · y
-        round   (n,) int64: rounds numbered 0 … R-1 in time
-        share   (R,) float64: share λ_r of each round's own estimate, summing to 1
+        weight     (n,) float64 ≥ 0: the total of y is estimated by Σ weight · y
+        round      (n,) int64: rounds numbered 0 … R-1 in time
+        share      (R,) float64: share λ_r of each round's own estimate, summing to 1
+        precision  Σ_r 1 / v_r, see ``pooled_weights``; 0 where nothing was sampled
     """
 
     weight: FloatArray
     round: IntArray
     share: FloatArray
+    precision: float
 
 
 def pooled_weights(pi: npt.ArrayLike, rounds: npt.ArrayLike | None = None) -> PooledWeights:
@@ -68,10 +70,13 @@ def pooled_weights(pi: npt.ArrayLike, rounds: npt.ArrayLike | None = None) -> Po
         T_r = Σ_{drawn before r} y_i + Σ_{drawn in r} y_i / π_i
 
     where π_i is conditional on the past. Any average Σ_r λ_r T_r is then unbiased too, whatever the
-    learner made of the earlier answers, and its parts are uncorrelated. λ_r is proportional to the
-    number of sampled (π < 1) labels of round r, since the variance of T_r is inversely so; a round
-    that drew for certain only cannot speak about the rest and gets λ_r = 0. For one round the
-    weights are 1/π_i.
+    learner made of the earlier answers, and its parts are uncorrelated. λ_r is proportional to
+    1/v_r with v_r = Σ_{sampled in r} (1 − π_i)/π_i², the variance of T_r for answers that vary
+    alike everywhere: a round weighs by the number it sampled, and more when less was left to sample
+    from. It is known before the answers are (for equal π exactly; else up to which units were
+    drawn), and it must be: shares that follow the answers' own variance would favour rounds that
+    happened to draw like answers, and be biased. A round that drew for certain only cannot speak
+    about the rest and gets λ_r = 0. For one round the weights are 1/π_i.
 
     Parameters
     ----------
@@ -93,12 +98,13 @@ def pooled_weights(pi: npt.ArrayLike, rounds: npt.ArrayLike | None = None) -> Po
     else:
         number = np.unique(np.asarray(rounds), return_inverse=True)[1].astype(np.int64)
     n_rounds = int(number.max(initial=-1)) + 1
-    sampled = np.bincount(number, weights=p < 1, minlength=n_rounds)
-    if sampled.any():
-        share = sampled / sampled.sum()
+    variance = np.bincount(number, weights=(1 - p) / p**2, minlength=n_rounds)
+    precision = np.divide(1, variance, out=np.zeros(n_rounds), where=variance > 0)
+    if precision.any():
+        share = precision / precision.sum()
     else:  # nothing was sampled: all labels together are what is known
         share = np.zeros(n_rounds)
         share[-1:] = 1.0
     later = share[::-1].cumsum()[::-1] - share  # Σ_{s > r} λ_s
     weight = share[number] / p + later[number]
-    return PooledWeights(weight, number, share)
+    return PooledWeights(weight, number, share, float(precision.sum()))

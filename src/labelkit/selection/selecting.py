@@ -65,10 +65,10 @@ def select(
     n : examples to draw, 1 ≤ n ≤ size of the pool without ``exclude``
     strategy : how the certainty stratum is chosen. The name of a score ("margin", "entropy",
         "least_confidence", "expected_change", "disagreement") takes the highest; the name of a
-        batch strategy ("cluster_power", "cluster_margin", "k_center", "badge", "typiclust", "power", "softmax")
-        does not let them all say the same; "random" has no such stratum, and the whole batch is a
-        probability sample. Also a function of a ``BatchTask`` and n. By default "cluster_power"
-        with ``features``, "margin" without
+        batch strategy ("cluster_power", "cluster_margin", "k_center", "badge", "typiclust",
+        "power", "softmax") does not let them all say the same; "random" has no such stratum, and
+        the whole batch is a probability sample. Also a function of a
+        ``BatchTask`` and n. By default "cluster_power" with ``features``, "margin" without
     score : score that a batch strategy looks at, by name, "margin" unless given; or one number per
         row of ``labels``, in its order, higher is better
     features : what makes two examples alike: an array or sparse matrix with a row per row of

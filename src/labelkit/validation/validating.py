@@ -105,7 +105,7 @@ def validate(
         measured = measure(
             labelset, units, basis.replicates, positive=positive, cardinality=cardinality
         )
-        ranked, method = _ndcg(labelset, answers, at, keys[0], k=k, seed=seed)
+        ranked, method = _ndcg(labelset, answers, at, keys, k=k, seed=seed)
         results[labelset.name] = [*measured, ranked]
         note = f"; {labelset.note}" if labelset.note else ""
         rows += [Row(labelset.name, "", x, x.reason or basis.method + note) for x in measured]
@@ -206,16 +206,21 @@ def _basis(
 
 
 def _ndcg(
-    labels: LabelSet, gold: Gold, at: IntArray, query: str, *, k: int, seed: int
+    labels: LabelSet, gold: Gold, at: IntArray, keys: Sequence[str], *, k: int, seed: int
 ) -> tuple[Measured, str]:
     """Mean NDCG@k over queries, and how it was computed.
 
     When items were sampled, their query's other items are unjudged. Ranking the judged ones alone
     (condensed lists, Sakai 2007) is then what can be said, and it is said. Where all items of a
     query share one π, queries were sampled, and are weighted by 1/π.
+
+    Examples with one key stand alone: there is nothing that they could be ranked against.
     """
     name = f"ndcg@{k}"
-    group = gold.keys[query].rank("dense").to_numpy().astype(np.int64)
+    if len(keys) == 1:
+        reason = f"examples with one key ({keys[0]}) have no others to be ranked against"
+        return Measured(name, np.nan, np.empty(0), len(gold), float(len(gold)), reason), reason
+    group = gold.keys[keys[0]].rank("dense").to_numpy().astype(np.int64)
     if labels.score is None:
         reason = "the label set has no score"
         return Measured(name, np.nan, np.empty(0), len(gold), float(len(gold)), reason), reason

@@ -1,4 +1,4 @@
-"""scikit-activeml's ``query``, in both directions. Importing this module needs scikit-activeml."""
+"""scikit-activeml's ``query``, in both directions; our strategies there need scikit-activeml."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ try:
     from skactiveml.base import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
         SingleAnnotatorPoolQueryStrategy,
     )
-    from skactiveml.utils import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
-        MISSING_LABEL,
-        is_labeled,
-    )
-except ImportError as error:
-    raise ImportError("labelkit.selection.interop.skactiveml needs scikit-activeml.") from error
+except ImportError:
+    SingleAnnotatorPoolQueryStrategy = None
+
+# How scikit-activeml marks an unlabeled example, unless told otherwise.
+MISSING_LABEL = np.nan
 
 
-class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  # it has no types
+class PoolStrategy(SingleAnnotatorPoolQueryStrategy or object):  # type: ignore[misc]  # no types
     """One of our strategies with scikit-activeml's ``query``.
 
     Parameters
@@ -33,6 +32,11 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  # i
     score : that a batch strategy looks at
     missing_label : what marks an unlabeled example in y
     random_state : seed
+
+    Raises
+    ------
+    ImportError
+        scikit-activeml is not installed.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  # i
         missing_label: Any = MISSING_LABEL,
         random_state: int | None = None,
     ) -> None:
+        if SingleAnnotatorPoolQueryStrategy is None:
+            raise ImportError("PoolStrategy needs scikit-activeml: pip install scikit-activeml")
         super().__init__(missing_label=missing_label, random_state=random_state)
         self.strategy = strategy
         self.score = score
@@ -67,6 +73,9 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]  # i
         SelectionError
             ``candidates`` are feature rows rather than positions, or too few for the batch.
         """
+        from skactiveml.utils import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
+            is_labeled,
+        )
         from sklearn.base import clone
 
         y = np.asarray(y)

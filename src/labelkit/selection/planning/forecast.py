@@ -185,8 +185,8 @@ def forecast(
     n_certain = min(n_more - n_audit, len(queue.row))
     p, at, chosen = queue.p[n_certain:], queue.row[n_certain:], queue.row[:n_certain]
     n_audit = min(n_audit, len(at))
-    n_sampled = int(state.sampled.sum())
-    new_share = n_audit / (n_audit + n_sampled) if n_audit + n_sampled else 0.0
+    pi = expected_probability(design.audit, p, n_audit) if n_audit else np.zeros(len(at))
+    new_share = _new_share(pi, state.precision)
     rows = summarise(state, old_share=1 - new_share)
 
     soft_rest = mean_by_row(p, at, state.soft)
@@ -194,7 +194,6 @@ def forecast(
     truth_rest, truth_chosen = _tilt(truth, soft_rest / state.soft), _tilt(
         truth, soft_chosen / state.soft
     )  # fmt: skip
-    pi = expected_probability(design.audit, p, n_audit) if n_audit else np.zeros(len(at))
     expected = np.bincount(at, weights=pi, minlength=k)
     held = np.bincount(at, minlength=k).astype(float)
     squares = np.bincount(at, weights=1 / np.maximum(pi, 1e-12), minlength=k) * new_share**2
@@ -225,6 +224,14 @@ def forecast(
         certain, share, effective, n, remainder, metric=metric, positive=positive, level=level,
         rng=rng,
     )  # fmt: skip
+
+
+def _new_share(pi: FloatArray, precision: float) -> float:
+    """λ of a further round that samples with ``pi``, beside rounds of that ``precision``."""
+    if not pi.any():
+        return 0.0
+    variance = float(((1 - pi) / np.maximum(pi, 1e-12)).sum())
+    return 1 / (1 + precision * variance)
 
 
 def half_width_now(

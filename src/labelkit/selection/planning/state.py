@@ -33,6 +33,7 @@ class State:
         truth       (n,) int64: their gold labels
         weight      (n,) float64: pooled weights, see ``pooled_weights``
         sampled     (n,) bool: drawn with π < 1
+        precision   of the rounds so far, see ``pooled_weights``
     """
 
     pool: Pool
@@ -41,6 +42,7 @@ class State:
     truth: IntArray
     weight: FloatArray
     sampled: BoolArray
+    precision: float
 
     @property
     def k(self) -> int:
@@ -85,7 +87,7 @@ def read_state(labels: NativeFrame, gold: NativeFrame | None, *, keys: Sequence[
         row = pool.probabilities.argmax(axis=1).astype(np.int64)
     if gold is None:
         none = np.empty(0, dtype=np.int64)
-        return State(pool, row, none, none, np.empty(0), np.empty(0, dtype=bool))
+        return State(pool, row, none, none, np.empty(0), np.empty(0, dtype=bool), 0.0)
     at, table = match_labels(pool, gold, keys, who="gold")
     truth = table["label"].cast(nw.Float64).to_numpy()
     outside = ~((truth >= 0) & (truth < k))
@@ -105,8 +107,10 @@ def read_state(labels: NativeFrame, gold: NativeFrame | None, *, keys: Sequence[
             f"(0, 1] (first: {pi[bad.argmax()]:g} in row {bad.argmax()})."
         )
     rounds = table["round"].to_numpy() if "round" in table.columns else None
-    weight = pooled_weights(pi, rounds).weight
-    return State(pool, row, at, truth.astype(np.int64), weight, pi < 1)
+    pooled = pooled_weights(pi, rounds)
+    return State(
+        pool, row, at, truth.astype(np.int64), pooled.weight, pi < 1, pooled.precision
+    )  # fmt: skip
 
 
 def mean_by_row(p: FloatArray, row: IntArray, otherwise: FloatArray) -> FloatArray:
