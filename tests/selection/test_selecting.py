@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import labelkit as lk
 from labelkit.errors import SelectionError
-from labelkit.selection.selecting import audit_size, top
+from labelkit.selection.informing import top
+from labelkit.selection.selecting import audit_size
 
 
 def as_polars(frame) -> pl.DataFrame:
@@ -218,7 +219,7 @@ def test_excluded_keys_of_another_type_are_refused_rather_than_not_found(make_po
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"strategy": "best"}, "choose from 'margin', 'entropy', 'random'"),
+        ({"strategy": "best"}, "choose from 'margin', 'entropy', .*'cluster_margin', .*'random'"),
         ({"audit": "bernoulli"}, "choose from 'equal', 'pps'"),
         ({"audit_share": 1.5}, "not a share"),
         ({"max_per_query": 0}, "no example at all"),

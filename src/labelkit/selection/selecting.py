@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals as nw
 import numpy as np
@@ -12,23 +12,36 @@ import numpy.typing as npt
 from labelkit.engine import NativeFrame, to_native_like
 from labelkit.errors import SelectionError
 from labelkit.selection.batch import Batch, Design
+from labelkit.selection.batches import BATCHES, DEFAULT, BatchStrategy
 from labelkit.selection.design import AUDITS
+from labelkit.selection.features import FeatureRows, read_features
+from labelkit.selection.informing import informative
 from labelkit.selection.pool import Pool, read_pool
 from labelkit.selection.sampling import Sample
-from labelkit.selection.scores import SCORES, margin
+from labelkit.selection.scores import SCORES
+from labelkit.selection.scoring import DISAGREEMENT, scored
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 # Fewer audit labels than two have no variance, and so no interval.
 _FEWEST_AUDITED = 2
+# Strategies that keep away from what is labeled already.
+_AROUND = ("k_center", "typiclust")
 
 
 def select(
     labels: NativeFrame,
     n: int,
     *,
-    strategy: Literal["margin", "entropy", "random"] = "margin",
+    strategy: str | BatchStrategy | None = None,
+    score: str | npt.ArrayLike | None = None,
+    features: Any = None,
+    learner: Any = None,
+    seconds: npt.ArrayLike | None = None,
     audit_share: float = 0.2,
     audit: Literal["equal", "pps", "poisson", "class", "score"] = "equal",
     max_per_query: int | None = None,
@@ -39,8 +52,9 @@ def select(
 ) -> Batch:
     """Draw the ``n`` examples that people should label next, each with its inclusion probability.
 
-    The examples with the highest scores form a certainty stratum (π = 1): they teach. Examples that
-    ``labels`` call not ``covered`` by any LF have score 0 and come last. From all the
+    The examples with the highest scores, spread over ``features`` where there are any, form a
+    certainty stratum (π = 1): they teach. Examples that ``labels`` call not ``covered`` by any LF
+    have score 0, unless a ``learner`` speaks for them, and come last. From all the
     others an audit sample of fixed size is drawn with known probability: together with the
     certainty stratum it measures the whole pool without bias, although the pool was not sampled
     evenly [1]_. Among equal scores, chance decides.
@@ -49,8 +63,23 @@ def select(
     ----------
     labels : weak labels of the pool: ``keys``, ``p_0`` … ``p_{k-1}``; a native frame, no key twice
     n : examples to draw, 1 ≤ n ≤ size of the pool without ``exclude``
-    strategy : score of the certainty stratum: "margin", "entropy", or "random" for no such stratum
-        (then the whole batch is a probability sample)
+    strategy : how the certainty stratum is chosen. The name of a score ("margin", "entropy",
+        "least_confidence", "expected_change", "disagreement") takes the highest; the name of a
+        batch strategy ("cluster_power", "cluster_margin", "k_center", "badge", "typiclust",
+        "power", "softmax") does not let them all say the same; "random" has no such stratum, and
+        the whole batch is a probability sample. Also a function of a
+        ``BatchTask`` and n. By default "cluster_power" with ``features``, "margin" without
+    score : score that a batch strategy looks at, by name, "margin" unless given; or one number per
+        row of ``labels``, in its order, higher is better
+    features : what makes two examples alike: an array or sparse matrix with a row per row of
+        ``labels``, in its order; or a frame with ``keys``, or `labelkit.endmodels.Features`,
+        found by key
+    learner : probabilities of an end model, an array in the order of ``labels`` or a table with
+        ``keys`` and ``p_0`` …. Scores are then of the mean of weak label and learner (of the
+        learner alone where no LF voted), which is open where either is unsure or they contradict
+        each other; see `labelkit.selection.scores.combine`
+    seconds : what an answer costs, in seconds, a number per row of ``labels``: scores are divided
+        by it
     audit_share : share of the batch that audits, in [0, 1]; above 0 it means at least two examples.
         With 0, labels of this batch teach but can measure nothing beyond themselves.
     audit : "equal": every other example is equally likely; "pps": likelier where the weak labels
@@ -81,7 +110,10 @@ def select(
     ----------
     .. [1] Särndal, Swensson & Wretman (1992), Model Assisted Survey Sampling, §3.7.
     """
-    _check_arguments(n, strategy, audit_share, audit, max_per_query, keys)
+    if strategy is None:
+        strategy = "margin" if features is None else DEFAULT
+    strategy, score, name = _choice(strategy, score)
+    _check_arguments(n, audit_share, audit, max_per_query, keys)
     pool = read_pool(labels, keys=keys, exclude=exclude, distinct=distinct)
     if n > len(pool):
         already = f" ({pool.n_excluded:,} more are excluded)" if pool.n_excluded else ""
@@ -94,21 +126,23 @@ def select(
     # would no longer be the probability of being drawn.
     ties, draw, mix = np.random.default_rng([seed, pool.n_excluded]).spawn(3)
 
-    n_audit = n if strategy == "random" else audit_size(n, audit_share)
-    # Where no LF voted, classes tie for want of votes, not because votes disagree: an answer there
-    # teaches nothing about any LF, and such examples would fill the stratum. Audit them instead.
-    score = np.where(pool.covered, SCORES.get(strategy, margin)(pool.probabilities), 0.0)
-    fresh = _fresh(pool, score)
-    chosen = top(score[fresh], pool.query[fresh], n - n_audit, max_per_query, ties)
-    informative = fresh[chosen]
-    rest = np.setdiff1d(np.arange(len(pool)), informative, assume_unique=True)
+    n_audit = n if name == "random" else audit_size(n, audit_share)
+    key_table = pool.frame.select(list(keys)).to_polars()
+    rows = _feature_rows(features, pool, key_table)
+    result = scored(pool, score, keys=key_table, features=rows, learner=learner, seconds=seconds)
+    certain = informative(
+        pool, result, n - n_audit, strategy=strategy, features=rows,
+        labeled=_labeled(rows, features, pool, key_table) if strategy in _AROUND else None,
+        max_per_query=max_per_query, rng=ties,
+    )  # fmt: skip
+    rest = np.setdiff1d(np.arange(len(pool)), certain, assume_unique=True)
     sample = _audit(pool, rest, n_audit, audit, draw)
     design = Design(
         n_population=len(pool),
         n_excluded=pool.n_excluded,
-        n_informative=len(informative),
+        n_informative=len(certain),
         n_audit=len(sample.units),
-        strategy=strategy,
+        strategy=name,
         audit=audit,
         audit_share=audit_share,
         max_per_query=max_per_query,
@@ -116,7 +150,7 @@ def select(
         keys=tuple(keys),
         distinct=tuple(distinct or ()),
     )
-    return Batch(_frame(pool, labels, informative, rest, sample, score, design, mix), design)
+    return Batch(_frame(pool, labels, certain, rest, sample, result.score, design, mix), design)
 
 
 def audit_size(n: int, share: float) -> int:
@@ -126,82 +160,51 @@ def audit_size(n: int, share: float) -> int:
     return min(n, max(_FEWEST_AUDITED, round(n * share)))
 
 
-def top(
-    score: FloatArray,
-    query: IntArray,
-    n: int,
-    max_per_query: int | None,
-    rng: np.random.Generator,
-) -> IntArray:
-    """The ``n`` highest scores, best first, at most ``max_per_query`` of one query.
-
-    Parameters
-    ----------
-    score : (N,) acquisition scores
-    query : (N,) query numbers
-    rng : breaks ties
-
-    Returns
-    -------
-    (n,) int64 positions.
-
-    Raises
-    ------
-    SelectionError
-        The cap leaves fewer than ``n`` examples.
-    """
-    tie = rng.random(len(score))
-    size = n if max_per_query is None else 4 * n
-    while n:
-        size = min(size, len(score))
-        best = _best(score, tie, size)
-        if max_per_query is not None:
-            best = best[_place_within(query[best]) < max_per_query]
-        if len(best) >= n:
-            return np.asarray(best[:n])
-        if size == len(score):
+def _choice(
+    strategy: str | BatchStrategy, score: str | npt.ArrayLike | None
+) -> tuple[str | BatchStrategy, str | npt.ArrayLike, str]:
+    """Batch strategy, score, and the name under which the design records both."""
+    if not isinstance(strategy, str):
+        return strategy, "margin" if score is None else score, _name(strategy)
+    if strategy in (*SCORES, DISAGREEMENT):
+        if score is not None:
             raise SelectionError(
-                f"max_per_query = {max_per_query} leaves {len(best):,} examples for a certainty "
-                f"stratum of {n:,}. Raise the cap, or ask for fewer."
-                if max_per_query is not None
-                else f"Only {len(best):,} examples are new and distinct, too few for a certainty "
-                f"stratum of {n:,}. Ask for fewer, or leave distinct out."
+                f"strategy = {strategy!r} is a score already; score= goes with a batch strategy "
+                f"({', '.join(map(repr, BATCHES))})."
             )
-        size *= 4
-    return np.empty(0, dtype=np.int64)
+        return "top", strategy, strategy
+    if strategy == "random":
+        return "top", "margin" if score is None else score, "random"
+    if strategy not in BATCHES:
+        known = (*SCORES, DISAGREEMENT, *BATCHES, "random")
+        raise SelectionError(
+            f"strategy = {strategy!r} is not known; choose from {', '.join(map(repr, known))}."
+        )
+    if score is None or (isinstance(score, str) and score == "margin"):
+        return strategy, "margin", strategy
+    return strategy, score, f"{strategy} of {score if isinstance(score, str) else 'own scores'}"
 
 
-def _best(score: FloatArray, tie: FloatArray, size: int) -> IntArray:
-    """The ``size`` highest (score, tie) pairs, best first, without sorting the rest."""
-    if size < len(score):
-        threshold = np.partition(score, len(score) - size)[len(score) - size]
-        candidates = np.flatnonzero(score >= threshold)
-    else:
-        candidates = np.arange(len(score))
-    order: IntArray = np.lexsort((tie[candidates], -score[candidates]))
-    best: IntArray = candidates[order[:size]].astype(np.int64)
-    return best
+def _name(strategy: BatchStrategy) -> str:
+    return getattr(strategy, "__name__", type(strategy).__name__)
 
 
-def _place_within(group: IntArray) -> IntArray:
-    """For each element, how many before it are of the same group."""
-    order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    place = np.arange(len(group)) - np.repeat(starts, np.diff(np.r_[starts, len(group)]))
-    result = np.empty(len(group), dtype=np.int64)
-    result[order] = place
-    return result
+def _feature_rows(features: Any, pool: Pool, keys: pl.DataFrame) -> FeatureRows | None:
+    if features is None:
+        return None
+    return read_features(features, pool.rows, keys)
 
 
-def _fresh(pool: Pool, score: FloatArray) -> IntArray:
-    """Positions that may enter the certainty stratum: the best of each payload, if it is new."""
-    if pool.payload is None:
-        return np.arange(len(pool))
-    order = np.argsort(-score, kind="stable")
-    _, first = np.unique(pool.payload[order], return_index=True)
-    best = np.sort(order[first])
-    return np.asarray(best[~pool.seen[best]], dtype=np.int64)
+def _labeled(
+    rows: FeatureRows | None, features: Any, pool: Pool, keys: pl.DataFrame
+) -> FeatureRows | None:
+    """Features of the excluded examples: what people have labeled already."""
+    if rows is None or not pool.n_excluded:
+        return None
+    gone = np.ones(len(pool.frame), dtype=bool)
+    gone[pool.rows] = False
+    at = np.flatnonzero(gone).astype(np.int64)
+    return read_features(features, at, keys)
 
 
 def _audit(pool: Pool, rest: IntArray, size: int, audit: str, rng: np.random.Generator) -> Sample:
@@ -252,17 +255,11 @@ def _frame(
 
 def _check_arguments(
     n: int,
-    strategy: str,
     audit_share: float,
     audit: str,
     max_per_query: int | None,
     keys: Sequence[str],
 ) -> None:
-    if strategy not in (*SCORES, "random"):
-        raise SelectionError(
-            f"strategy = {strategy!r} is not known; choose from "
-            f"{', '.join(repr(s) for s in (*SCORES, 'random'))}."
-        )
     if audit not in AUDITS:
         raise SelectionError(
             f"audit = {audit!r} is not known; choose from {', '.join(map(repr, AUDITS))}."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from labelkit.selection.batches import NEEDS_FEATURES
 from labelkit.selection.selecting import select
 from labelkit.selection.simulation.annotator import Answers
 from labelkit.selection.simulation.learner import Classifier, believe
@@ -78,6 +79,8 @@ def run_course(
     import polars as pl
 
     pool = np.flatnonzero(~course.held_out)
+    # A batch is spread over what the learner sees.
+    spread = {"features": course.x[pool]} if options.get("strategy") in NEEDS_FEATURES else {}
     asked, p = course.first, course.weak
     steps = []
     for number in range(rounds + 1):
@@ -87,7 +90,7 @@ def run_course(
                 n,
                 exclude=pl.DataFrame({"query": course.query[asked], "item": asked}),
                 seed=seed,
-                **options,
+                **{**spread, **options},
             )
             asked = np.concatenate([asked, batch.frame["item"].to_numpy()])
         if len(asked):

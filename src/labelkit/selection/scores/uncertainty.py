@@ -1,8 +1,6 @@
-"""Acquisition scores: how much a person's answer to an example would tell. Higher is better."""
+"""How open one soft label leaves the question: least confidence, margin, entropy."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +10,26 @@ FloatArray = npt.NDArray[np.float64]
 # Weak labels come from a few vote patterns, so scores tie in masses; (.3, .7) and (.7, .3) must tie
 # too, or rounding in the last bit would prefer one class. Twelve digits undo that rounding.
 _DIGITS = 12
+
+
+def least_confidence(p: FloatArray) -> FloatArray:
+    """Probability of not being of the likeliest class, over its largest value 1 - 1/k [1]_.
+
+    Parameters
+    ----------
+    p : (n, k) class probabilities, k ≥ 2, rows summing to 1
+
+    Returns
+    -------
+    (n,) in [0, 1]; 1 where all classes are equally probable.
+
+    References
+    ----------
+    .. [1] Lewis & Gale (1994), A sequential algorithm for training text classifiers; Settles
+       (2009), Active Learning Literature Survey, §3.1.
+    """
+    k = p.shape[1]
+    return np.asarray(np.round((1 - p.max(axis=1)) * k / (k - 1), _DIGITS), dtype=np.float64)
 
 
 def margin(p: FloatArray) -> FloatArray:
@@ -56,6 +74,3 @@ def entropy(p: FloatArray) -> FloatArray:
     terms = np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0)
     bits: FloatArray = -terms.sum(axis=1) / np.log(p.shape[1])
     return bits.round(_DIGITS)
-
-
-SCORES: dict[str, Callable[[FloatArray], FloatArray]] = {"margin": margin, "entropy": entropy}
