@@ -58,6 +58,8 @@ _HOME = {
     # selection and rounds
     "select": "labelkit.selection",
     "Batch": "labelkit.selection",
+    "ActiveLearner": "labelkit.selection",
+    "Committee": "labelkit.selection",
     "found_share": "labelkit.selection",
     "plan_labels": "labelkit.selection",
     "pooled_weights": "labelkit.selection",
@@ -83,7 +85,9 @@ _HOME = {
 
 __all__ = [
     "ABSTAIN",
+    "ActiveLearner",
     "Batch",
+    "Committee",
     "CrowdModel",
     "DawidSkene",
     "EndModel",
@@ -182,7 +186,9 @@ if TYPE_CHECKING:
     from labelkit.project import Project
     from labelkit.rounds import Ledger
     from labelkit.selection import (
+        ActiveLearner,
         Batch,
+        Committee,
         LabelPlan,
         LearningCurves,
         found_share,

@@ -36,7 +36,9 @@ def test_every_public_name_is_there() -> None:
 def test_the_public_names_are_these() -> None:
     assert sorted(lk.__all__) == [
         "ABSTAIN",
+        "ActiveLearner",
         "Batch",
+        "Committee",
         "CrowdModel",
         "DawidSkene",
         "EndModel",
