@@ -39,7 +39,7 @@ class CalibrationPrior:
     belief: float = 1.0
 
 
-# Gold must prove a shift between classes at five standard errors, exp(5²/2) in evidence. Class shares
+# Gold must prove a shift between classes at five standard errors, exp(5²/2) in evidence. Shares
 # are the first thing in which gold and what is labeled next differ, and a shift moves the labels of
 # all patterns that stand near a tie at once; a scale and trust in LFs move only what gold is about.
 _PROOF_OF_SHIFT = float(np.exp(-(5.0**2) / 2))
