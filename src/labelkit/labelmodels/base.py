@@ -21,6 +21,7 @@ import numpy.typing as npt
 from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LabelModelError, NotFittedError
 from labelkit.labelmodels.calibration import answer_without_votes, calibrate_on
+from labelkit.labelmodels.in_engine import label_query
 from labelkit.labelmodels.intervals import accuracy_table
 from labelkit.labelmodels.judged import JudgedByGold, SeenGold
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
@@ -231,6 +232,15 @@ class VoteModel(JudgedByGold, ABC):
         votes left to that answer; 1 where uncovered, 0 where no doubt is left).
         """
         return label_table(self._known(votes), self.posterior_)
+
+    def label_in_engine(self, votes: Votes) -> NativeFrame:
+        """The table of `label` as a query of the engine in which the votes are: lazy if they are.
+
+        For votes that are too many to collect. Rows come in no order; they are the same as those
+        of `label` on every engine, to the last bit. `to_expression` gives probabilities over any
+        frame with the vote columns, whether its votes have been seen or not.
+        """
+        return label_query(self._known(votes), self.posterior_)
 
     def to_expression(self) -> list[nw.Expr]:
         """Expressions ``p_0`` … ``p_{k-1}`` over the LF columns, for any engine."""

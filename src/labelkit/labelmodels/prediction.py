@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import narwhals as nw
@@ -22,13 +23,30 @@ TieBreak: TypeAlias = Literal["first", "abstain", "random", "true-random"]
 
 # Snorkel's tolerance: probabilities this near to the largest are as large.
 TIE = 1e-5
+# Examples at a time where each is worked out by itself: a few tens of MiB.
+_CHUNK = 1 << 16
 
 
 def probabilities(votes: Votes, posterior: Posterior) -> FloatArray:
     """P(Y | votes) (n, k) in the order of the examples."""
+    if not votes.repeating:
+        return np.concatenate([proba for _, proba in _in_chunks(votes, posterior)])
     per_row = posterior.proba(VoteStatistics.of(votes))
     found: FloatArray = per_row[votes.pattern_index]
     return found
+
+
+def _in_chunks(votes: Votes, posterior: Posterior) -> Iterator[tuple[VoteStatistics, FloatArray]]:
+    """Rows and their probabilities, some at a time: what is cheaper than to find equal rows first.
+
+    A row's probabilities are a sum over its own votes in the order of the LFs, and so the same to
+    the last bit as those of its pattern.
+    """
+    L = votes.matrix
+    for start in range(0, max(len(L), 1), _CHUNK):
+        rows = L[start : start + _CHUNK]
+        some = VoteStatistics(rows, np.ones(len(rows)), votes.cardinality, votes.lf_names)
+        yield some, posterior.proba(some)
 
 
 def break_ties(
@@ -67,10 +85,25 @@ def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
     """
     import polars as pl
 
-    statistics = VoteStatistics.of(votes)
-    proba = posterior.proba(statistics)
+    if votes.repeating:
+        statistics = VoteStatistics.of(votes)
+        table = answers(statistics, posterior.proba(statistics))[votes.pattern_index]
+    else:
+        table = pl.concat([answers(*chunk) for chunk in _in_chunks(votes, posterior)])
+    if votes.keys:
+        keys = to_polars_lazy(votes.key_frame).collect()
+        table = _sorted_by_key(pl.concat([keys, table], how="horizontal"), list(votes.keys))
+    return to_native_like(
+        nw.from_native(table), votes.frame if votes.native is None else votes.native
+    )
+
+
+def answers(statistics: VoteStatistics, proba: FloatArray) -> pl.DataFrame:
+    """``p_0`` …, ``label``, ``margin``, ``covered`` of the unique rows, from their ``proba``."""
+    import polars as pl
+
     two_best = np.partition(proba, -2, axis=1)[:, -2:]
-    unique = pl.DataFrame(
+    return pl.DataFrame(
         {f"p_{y}": proba[:, y] for y in range(proba.shape[1])}
         | {
             "label": break_ties(proba),
@@ -78,13 +111,6 @@ def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
             "covered": statistics.covered,
             "prior_share": prior_share(proba, posterior.balance),
         }
-    )
-    table = unique[votes.pattern_index]
-    if votes.keys:
-        keys = to_polars_lazy(votes.key_frame).collect()
-        table = _sorted_by_key(pl.concat([keys, table], how="horizontal"), list(votes.keys))
-    return to_native_like(
-        nw.from_native(table), votes.frame if votes.native is None else votes.native
     )
 
 
