@@ -97,6 +97,12 @@ class VoteModel(JudgedByGold, ABC):
         """What gold has to say about scores that have not seen it."""
         return calibrate_on(scorer, statistics, gold, balance)
 
+    def _own_accuracies(
+        self, statistics: VoteStatistics, balance: FloatArray
+    ) -> pl.DataFrame | None:
+        """LF accuracies with intervals by the model's own likelihood; None: by the bootstrap."""
+        return None
+
     # --- fitting ------------------------------------------------------------------------------
 
     def fit(
@@ -251,20 +257,28 @@ class VoteModel(JudgedByGold, ABC):
     def lf_accuracies_(self) -> NativeFrame:
         """Per LF the estimated probability that its vote is right, with a 95 % interval.
 
-        Bootstrap over examples through their vote patterns; computed when first asked for.
+        By the likelihood where the model has one for it and no gold, otherwise by a bootstrap over
+        examples through their vote patterns; computed when first asked for.
         """
         self._check_fitted()
         if self._accuracies is None:
             if self._statistics is None:
                 raise NotFittedError("This model was saved without its LF accuracies.")
-            self._accuracies = accuracy_table(
-                self._statistics,
-                self.posterior_,
-                lambda sample: self._refitter(sample, self._assumed_balance),
-                n_replicates=self._n_replicates,
-                seed=self.seed,
-            )
+            # With gold the question is how good votes are by the labels that gold corrected.
+            own = None
+            if not self.n_gold_:
+                own = self._own_accuracies(self._statistics, self._assumed_balance)
+            self._accuracies = own if own is not None else self._bootstrapped(self._statistics)
         return to_native_like(nw.from_native(self._accuracies), self._native)
+
+    def _bootstrapped(self, statistics: VoteStatistics) -> pl.DataFrame:
+        return accuracy_table(
+            statistics,
+            self.posterior_,
+            lambda sample: self._refitter(sample, self._assumed_balance),
+            n_replicates=self._n_replicates,
+            seed=self.seed,
+        )
 
     # --- saving -------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
 
     if votes.repeating:
         statistics = VoteStatistics.of(votes)
-        table = answers(statistics, posterior.proba(statistics))[votes.pattern_index]
+        table = answers(statistics, posterior)[votes.pattern_index]
     else:
         table = pl.concat([answers(*chunk) for chunk in _in_chunks(votes, posterior)])
     if votes.keys:
