@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 import numpy as np
 
-from labelkit.engine import NativeFrame, move
+from labelkit.engine import NativeFrame, to_native_like, to_polars_lazy
 from labelkit.labelmodels.posterior import Posterior
-from labelkit.labelmodels.prediction import answers
+from labelkit.labelmodels.prediction import answers, table_in_order
 from labelkit.labelmodels.statistics import VoteStatistics
 from labelkit.lfs import Votes
 
@@ -22,35 +22,38 @@ if TYPE_CHECKING:
 
 
 def label_query(votes: Votes, posterior: Posterior) -> NativeFrame:
-    """Keys, ``p_0`` …, ``label``, ``margin``, ``covered`` as a query of the votes' own engine.
+    """Keys, ``p_0`` …, ``label`` … ``prior_share`` as a query of the votes' own engine.
 
     Returns
     -------
     Frame of the kind of ``votes.frame``, lazy if that is lazy; in no order.
     """
+    gathers = votes.frame.implementation.is_polars() and votes.coding.dense
+    if isinstance(votes.frame, nw.DataFrame) and not gathers:
+        return _beside_keys(votes, table_in_order(votes, posterior))
     statistics = VoteStatistics.of(votes)
-    table = answers(statistics, posterior.proba(statistics))
+    table = answers(statistics, posterior)
     codes = votes.coding.encode(statistics.rows)
     frame = votes.frame.select(*votes.keys, *votes.code_exprs())
-    if frame.implementation.is_polars() and votes.coding.dense:
+    if gathers:
         return _gathered(frame.to_native(), votes, codes[:, 0], table)
     names = votes.coding.names
     keyed = table.with_columns(**{name: codes[:, b] for b, name in enumerate(names)})
     kept = [*votes.keys, *table.columns]
     if frame.implementation.is_duckdb():
         return _joined_in_duckdb(frame.to_native(), keyed, names, kept)
-    other = nw.from_native(keyed)
+    there: Any = nw.from_native(keyed)
     if frame.implementation.is_pyspark():
-        session = frame.to_native().sparkSession
-        there: Any = other.lazy("pyspark", session=session)
-    else:
-        there = move(other, frame, keys=names)
-    joined = frame.lazy().join(there, on=names, how="inner").select(kept)
-    return (joined if isinstance(frame, nw.LazyFrame) else _eager(joined)).to_native()
+        there = there.lazy("pyspark", session=frame.to_native().sparkSession)
+    return frame.lazy().join(there.lazy(), on=names, how="inner").select(kept).to_native()
 
 
-def _eager(frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
-    return frame.collect(frame.implementation)
+def _beside_keys(votes: Votes, table: pl.DataFrame) -> NativeFrame:
+    import polars as pl
+
+    keys = to_polars_lazy(votes.key_frame).collect() if votes.keys else pl.DataFrame()
+    together = pl.concat([keys, table], how="horizontal")
+    return to_native_like(nw.from_native(together), votes.frame)
 
 
 def _gathered(

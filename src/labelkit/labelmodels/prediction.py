@@ -30,14 +30,14 @@ _CHUNK = 1 << 16
 def probabilities(votes: Votes, posterior: Posterior) -> FloatArray:
     """P(Y | votes) (n, k) in the order of the examples."""
     if not votes.repeating:
-        return np.concatenate([proba for _, proba in _in_chunks(votes, posterior)])
+        return np.concatenate([posterior.proba(some) for some in _in_chunks(votes)])
     per_row = posterior.proba(VoteStatistics.of(votes))
     found: FloatArray = per_row[votes.pattern_index]
     return found
 
 
-def _in_chunks(votes: Votes, posterior: Posterior) -> Iterator[tuple[VoteStatistics, FloatArray]]:
-    """Rows and their probabilities, some at a time: what is cheaper than to find equal rows first.
+def _in_chunks(votes: Votes) -> Iterator[VoteStatistics]:
+    """All rows, some at a time, for what is cheaper to work out than to find equal rows first.
 
     A row's probabilities are a sum over its own votes in the order of the LFs, and so the same to
     the last bit as those of its pattern.
@@ -45,8 +45,7 @@ def _in_chunks(votes: Votes, posterior: Posterior) -> Iterator[tuple[VoteStatist
     L = votes.matrix
     for start in range(0, max(len(L), 1), _CHUNK):
         rows = L[start : start + _CHUNK]
-        some = VoteStatistics(rows, np.ones(len(rows)), votes.cardinality, votes.lf_names)
-        yield some, posterior.proba(some)
+        yield VoteStatistics(rows, np.ones(len(rows)), votes.cardinality, votes.lf_names)
 
 
 def break_ties(
@@ -85,11 +84,7 @@ def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
     """
     import polars as pl
 
-    if votes.repeating:
-        statistics = VoteStatistics.of(votes)
-        table = answers(statistics, posterior)[votes.pattern_index]
-    else:
-        table = pl.concat([answers(*chunk) for chunk in _in_chunks(votes, posterior)])
+    table = table_in_order(votes, posterior)
     if votes.keys:
         keys = to_polars_lazy(votes.key_frame).collect()
         table = _sorted_by_key(pl.concat([keys, table], how="horizontal"), list(votes.keys))
@@ -98,10 +93,21 @@ def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
     )
 
 
-def answers(statistics: VoteStatistics, proba: FloatArray) -> pl.DataFrame:
-    """``p_0`` …, ``label``, ``margin``, ``covered`` of the unique rows, from their ``proba``."""
+def table_in_order(votes: Votes, posterior: Posterior) -> pl.DataFrame:
+    """``p_0`` … ``prior_share`` of the examples, in their order."""
     import polars as pl
 
+    if not votes.repeating:
+        return pl.concat([answers(some, posterior) for some in _in_chunks(votes)])
+    statistics = VoteStatistics.of(votes)
+    return answers(statistics, posterior)[votes.pattern_index]
+
+
+def answers(statistics: VoteStatistics, posterior: Posterior) -> pl.DataFrame:
+    """``p_0`` …, ``label``, ``margin``, ``covered``, ``prior_share`` of the rows of statistics."""
+    import polars as pl
+
+    proba = posterior.proba(statistics)
     two_best = np.partition(proba, -2, axis=1)[:, -2:]
     return pl.DataFrame(
         {f"p_{y}": proba[:, y] for y in range(proba.shape[1])}
