@@ -149,7 +149,13 @@ class VoteStatistics:
     @classmethod
     def of(cls, votes: Votes) -> VoteStatistics:
         """Statistics of votes: one group-by in their engine, when something asks for rows."""
-        return _StatisticsOfVotes(votes)
+        lazily: VoteStatistics = object.__new__(_StatisticsOfVotes)
+        lazily.__dict__ |= {
+            "votes": votes,
+            "cardinality": votes.cardinality,
+            "lf_names": votes.lf_names,
+        }
+        return lazily
 
 
 class _StatisticsOfVotes(VoteStatistics):
@@ -161,12 +167,11 @@ class _StatisticsOfVotes(VoteStatistics):
 
     votes: Votes
 
-    def __init__(self, votes: Votes) -> None:
-        self.__dict__ |= {
-            "votes": votes,
-            "cardinality": votes.cardinality,
-            "lf_names": votes.lf_names,
-        }
+    # A changed copy (`dataclasses.replace`) is no longer that of the votes, but plain.
+    def __new__(  # type: ignore[misc]
+        cls, rows: Int8Array, counts: FloatArray, cardinality: int, lf_names: tuple[str, ...]
+    ) -> VoteStatistics:
+        return VoteStatistics(rows, counts, cardinality, lf_names)
 
     @cached_property
     def rows(self) -> Int8Array:
