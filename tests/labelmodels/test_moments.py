@@ -144,3 +144,15 @@ def test_an_early_stop_is_reported(youtube, monkeypatch) -> None:
     with pytest.warns(ConvergenceWarning, match="had not settled after 2"):
         model = SnorkelMoments().fit(youtube.train)
     assert not model.converged_
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 1000])
+@pytest.mark.parametrize("k", [2, 5])
+def test_moments_counted_in_bits_are_those_of_the_indicators(n, k, monkeypatch) -> None:
+    from labelkit.lfs import moments
+
+    L = np.random.default_rng(n).integers(-1, k, (n, 4)).astype(np.int8)
+    hot = (L[:, :, None] == np.arange(k)).reshape(n, 4 * k).astype(np.int64)
+    np.testing.assert_array_equal(moments.Moments.of_matrix(L, k).counts, hot.T @ hot)
+    monkeypatch.setattr(moments, "_BITS_CHUNK", 70)
+    np.testing.assert_array_equal(moments.Moments.of_matrix(L, k).counts, hot.T @ hot)

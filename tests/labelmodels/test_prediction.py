@@ -148,3 +148,21 @@ def test_a_million_examples_are_labeled_in_the_time_of_a_look_up(keyed_votes) ->
     assert len(table) == 1_000_000
     # A loop over rows in Python would take minutes; the bound is wide for busy machines.
     assert time.process_time() - start < 5
+
+
+def test_votes_that_do_not_repeat_are_labeled_to_the_last_bit_as_by_pattern(monkeypatch) -> None:
+    from labelkit.labelmodels import prediction
+
+    L = np.random.default_rng(0).integers(-1, 5, (3000, 30)).astype(np.int8)
+    frame = pl.DataFrame({f"lf_{j}": L[:, j] for j in range(30)})
+    votes = [Votes(nw.from_native(f), (), tuple(frame.columns), 5, f) for f in (frame, frame)]
+    assert not votes[0].repeating
+    votes[1].__dict__["repeating"] = True
+    monkeypatch.setattr(prediction, "_CHUNK", 701)
+    for model in (SnorkelMoments(5), OneCoin(5)):
+        apart, looked_up = (model.fit(votes[0]).label(v) for v in votes)
+        assert apart.equals(looked_up)
+        np.testing.assert_array_equal(*(model.predict_proba(v) for v in votes))
+    # Whichever way the moments were counted, the fit is the same.
+    mu = [SnorkelMoments(5).fit(v).mu_ for v in votes]
+    np.testing.assert_array_equal(*mu)

@@ -25,7 +25,9 @@ In the order in which data meets them::
     sets          prediction sets       doubt  how much of a label is prior
     judged        these as methods of a fitted model
     prediction    probabilities, ties, the table of weak labels
+    in_engine     the same table as a query, where the votes are
     intervals     accuracies and confusions of LFs and their intervals
+    onecoin_intervals  the accuracies of a one-coin model, by its likelihood
     scoring       metrics on gold, by Snorkel's names
     saving        models as JSON and NPZ
     auto          which model suits these votes

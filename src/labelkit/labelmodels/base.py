@@ -21,6 +21,7 @@ import numpy.typing as npt
 from labelkit.engine import NativeFrame, collect, to_native_like
 from labelkit.errors import LabelModelError, NotFittedError
 from labelkit.labelmodels.calibration import answer_without_votes, calibrate_on
+from labelkit.labelmodels.in_engine import label_query
 from labelkit.labelmodels.intervals import accuracy_table
 from labelkit.labelmodels.judged import JudgedByGold, SeenGold
 from labelkit.labelmodels.posterior import Calibration, Posterior, Scorer
@@ -95,6 +96,12 @@ class VoteModel(JudgedByGold, ABC):
     ) -> Calibration:
         """What gold has to say about scores that have not seen it."""
         return calibrate_on(scorer, statistics, gold, balance)
+
+    def _own_accuracies(
+        self, statistics: VoteStatistics, balance: FloatArray
+    ) -> pl.DataFrame | None:
+        """LF accuracies with intervals by the model's own likelihood; None: by the bootstrap."""
+        return None
 
     # --- fitting ------------------------------------------------------------------------------
 
@@ -232,6 +239,15 @@ class VoteModel(JudgedByGold, ABC):
         """
         return label_table(self._known(votes), self.posterior_)
 
+    def label_in_engine(self, votes: Votes) -> NativeFrame:
+        """The table of `label` as a query of the engine in which the votes are: lazy if they are.
+
+        For votes that are too many to collect. Rows come in no order; they are the same as those
+        of `label` on every engine, to the last bit. `to_expression` gives probabilities over any
+        frame with the vote columns, whether its votes have been seen or not.
+        """
+        return label_query(self._known(votes), self.posterior_)
+
     def to_expression(self) -> list[nw.Expr]:
         """Expressions ``p_0`` … ``p_{k-1}`` over the LF columns, for any engine."""
         self._check_fitted()
@@ -241,20 +257,28 @@ class VoteModel(JudgedByGold, ABC):
     def lf_accuracies_(self) -> NativeFrame:
         """Per LF the estimated probability that its vote is right, with a 95 % interval.
 
-        Bootstrap over examples through their vote patterns; computed when first asked for.
+        By the likelihood where the model has one for it and no gold, otherwise by a bootstrap over
+        examples through their vote patterns; computed when first asked for.
         """
         self._check_fitted()
         if self._accuracies is None:
             if self._statistics is None:
                 raise NotFittedError("This model was saved without its LF accuracies.")
-            self._accuracies = accuracy_table(
-                self._statistics,
-                self.posterior_,
-                lambda sample: self._refitter(sample, self._assumed_balance),
-                n_replicates=self._n_replicates,
-                seed=self.seed,
-            )
+            # With gold the question is how good votes are by the labels that gold corrected.
+            own = None
+            if not self.n_gold_:
+                own = self._own_accuracies(self._statistics, self._assumed_balance)
+            self._accuracies = own if own is not None else self._bootstrapped(self._statistics)
         return to_native_like(nw.from_native(self._accuracies), self._native)
+
+    def _bootstrapped(self, statistics: VoteStatistics) -> pl.DataFrame:
+        return accuracy_table(
+            statistics,
+            self.posterior_,
+            lambda sample: self._refitter(sample, self._assumed_balance),
+            n_replicates=self._n_replicates,
+            seed=self.seed,
+        )
 
     # --- saving -------------------------------------------------------------------------------
 

@@ -33,7 +33,8 @@ def prior_share(proba: FloatArray, prior: FloatArray) -> FloatArray:
     would not do: under a uniform prior it is 0 however little a vote says.
     """
     entropy = -(proba * np.log(np.maximum(proba, _SMALLEST))).sum(axis=1)
-    cross = -proba @ np.log(np.maximum(prior, _SMALLEST))
+    # Not a matrix product: its last bit depends on which rows stand beside.
+    cross = -(proba * np.log(np.maximum(prior, _SMALLEST))).sum(axis=1)
     # A prior that is certain leaves nothing to find out: then it is the prior that says so.
     share = np.divide(entropy, cross, out=np.ones(len(proba)), where=cross > 0)
     return np.asarray(np.clip(share, 0.0, 1.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -56,8 +56,6 @@ def accuracy_table(
     measures what another sample of examples would change; it trusts the model, and cannot see
     that LFs err together.
     """
-    import polars as pl
-
     estimate, low, high = bootstrap_interval(
         statistics,
         posterior,
@@ -66,9 +64,7 @@ def accuracy_table(
         n_replicates=n_replicates,
         seed=seed,
     )
-    return pl.DataFrame(
-        {"lf": list(statistics.lf_names), "accuracy": estimate, "low": low, "high": high}
-    ).with_columns(pl.col("accuracy", "low", "high").fill_nan(None))
+    return interval_table(statistics.lf_names, estimate, low, high)
 
 
 def expected_confusion(statistics: VoteStatistics, proba: FloatArray) -> FloatArray:
@@ -146,9 +142,20 @@ def bootstrap_interval(
         scorer = posterior.scorer if refit is None else refit(resampled)
         refitted = Posterior(scorer, posterior.calibration, posterior.balance)
         replicates[b] = estimator(resampled, refitted.proba(resampled))
-    spread = _spread(_logit(replicates)) * np.sqrt(size / n)
-    middle = _logit(estimate)
-    return estimate, _expit(middle - Z_95 * spread), _expit(middle + Z_95 * spread)
+    spread = _spread(logit(replicates)) * np.sqrt(size / n)
+    middle = logit(estimate)
+    return estimate, expit(middle - Z_95 * spread), expit(middle + Z_95 * spread)
+
+
+def interval_table(
+    lf_names: Sequence[str], estimate: FloatArray, low: FloatArray, high: FloatArray
+) -> pl.DataFrame:
+    """``lf``, ``accuracy``, ``low``, ``high``, one row per LF; NaN becomes null."""
+    import polars as pl
+
+    return pl.DataFrame(
+        {"lf": list(lf_names), "accuracy": estimate, "low": low, "high": high}
+    ).with_columns(pl.col("accuracy", "low", "high").fill_nan(None))
 
 
 def _spread(replicates: FloatArray) -> FloatArray:
@@ -162,12 +169,14 @@ def _spread(replicates: FloatArray) -> FloatArray:
     return np.asarray(np.where(known.any(axis=0), deviation, np.nan))
 
 
-def _logit(p: FloatArray) -> FloatArray:
+def logit(p: FloatArray) -> FloatArray:
+    """log(p / (1 - p)), finite at 0 and 1."""
     inside = np.clip(p, 1e-9, 1 - 1e-9)
     logit: FloatArray = np.log(inside) - np.log1p(-inside)
     return logit
 
 
-def _expit(x: FloatArray) -> FloatArray:
+def expit(x: FloatArray) -> FloatArray:
+    """The inverse of `logit`."""
     expit: FloatArray = 1 / (1 + np.exp(-x))
     return expit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import narwhals as nw
 
@@ -35,6 +35,9 @@ from labelkit.labelmodels.rates import VoteRates
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VotesLike, VoteStatistics
 from labelkit.labelmodels.triplets import Triplets
 from labelkit.labelmodels.weighted import WeightedMajority
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MethodName: TypeAlias = Literal["auto"] | Method
 METHODS: dict[Method, Callable[..., VoteModel]] = {
@@ -218,6 +221,11 @@ class LabelModel(VoteModel):
         model = METHODS[method](self.cardinality, seed=self.seed)
         model._balance_given = self._balance_given
         return model
+
+    def _own_accuracies(
+        self, statistics: VoteStatistics, balance: FloatArray
+    ) -> pl.DataFrame | None:
+        return self.model_._own_accuracies(statistics, balance)
 
     def _refitter(
         self, statistics: VoteStatistics, balance: FloatArray

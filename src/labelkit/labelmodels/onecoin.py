@@ -5,15 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labelkit.errors import ConvergenceWarning
 from labelkit.labelmodels.base import VoteModel
+from labelkit.labelmodels.intervals import interval_table
 from labelkit.labelmodels.posterior import LogLinear
 from labelkit.labelmodels.redundancy import discounts
 from labelkit.labelmodels.squarem import squarem
 from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatistics
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _HIGHEST = 1 - 1e-6
 
@@ -243,6 +248,13 @@ class OneCoin(VoteModel):
     def _scorer(self, accuracy: FloatArray, balance: FloatArray) -> LogLinear:
         weights = one_coin_weights(accuracy, self.cardinality, self.discount_)
         return LogLinear(np.log(balance), weights)
+
+    def _own_accuracies(self, statistics: VoteStatistics, balance: FloatArray) -> pl.DataFrame:
+        from labelkit.labelmodels.onecoin_intervals import likelihood_interval
+
+        return interval_table(
+            statistics.lf_names, *likelihood_interval(self._problem(statistics, balance))
+        )
 
     def _refitter(
         self, statistics: VoteStatistics, balance: FloatArray

@@ -67,11 +67,8 @@ class LogLinear:
         for y in range(1, k):
             terms = [nw.lit(float(intercept[y]))]
             for j, name in enumerate(lf_names):
-                terms += [
-                    (nw.col(name) == v).cast(nw.Float64) * float(weights[j, v, y])
-                    for v in range(k)
-                    if weights[j, v, y] != 0
-                ]
+                if weights[j, :, y].any():
+                    terms += _vote_terms(name, weights[j, :, y])
             scores.append(reduce(add, terms))
         return scores
 
@@ -230,6 +227,17 @@ def normalised(scores: FloatArray) -> FloatArray:
         shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities: FloatArray = shifted / shifted.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def _vote_terms(name: str, weights: FloatArray) -> list[nw.Expr]:
+    """``weights`` (k,) by vote, 0 where the LF abstains, as terms of a sum."""
+    vote = nw.col(name)
+    if len(weights) > 2:
+        return [(vote == v).cast(nw.Float64) * float(w) for v, w in enumerate(weights) if w != 0]
+    # Of votes -1, 0 and 1 every function is a parabola: a third of the time of two comparisons.
+    zero, one = (float(w) for w in weights)
+    number = vote.cast(nw.Float64)
+    return [(number + 1.0) * (number * (one / 2 - zero) + zero)]
 
 
 def _clipped_exp(difference: nw.Expr) -> nw.Expr:

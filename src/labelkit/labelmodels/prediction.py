@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import narwhals as nw
@@ -22,13 +23,29 @@ TieBreak: TypeAlias = Literal["first", "abstain", "random", "true-random"]
 
 # Snorkel's tolerance: probabilities this near to the largest are as large.
 TIE = 1e-5
+# Examples at a time where each is worked out by itself: a few tens of MiB.
+_CHUNK = 1 << 16
 
 
 def probabilities(votes: Votes, posterior: Posterior) -> FloatArray:
     """P(Y | votes) (n, k) in the order of the examples."""
+    if not votes.repeating:
+        return np.concatenate([posterior.proba(some) for some in _in_chunks(votes)])
     per_row = posterior.proba(VoteStatistics.of(votes))
     found: FloatArray = per_row[votes.pattern_index]
     return found
+
+
+def _in_chunks(votes: Votes) -> Iterator[VoteStatistics]:
+    """All rows, some at a time, for what is cheaper to work out than to find equal rows first.
+
+    A row's probabilities are a sum over its own votes in the order of the LFs, and so the same to
+    the last bit as those of its pattern.
+    """
+    L = votes.matrix
+    for start in range(0, max(len(L), 1), _CHUNK):
+        rows = L[start : start + _CHUNK]
+        yield VoteStatistics(rows, np.ones(len(rows)), votes.cardinality, votes.lf_names)
 
 
 def break_ties(
@@ -67,10 +84,32 @@ def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
     """
     import polars as pl
 
+    table = table_in_order(votes, posterior)
+    if votes.keys:
+        keys = to_polars_lazy(votes.key_frame).collect()
+        table = _sorted_by_key(pl.concat([keys, table], how="horizontal"), list(votes.keys))
+    return to_native_like(
+        nw.from_native(table), votes.frame if votes.native is None else votes.native
+    )
+
+
+def table_in_order(votes: Votes, posterior: Posterior) -> pl.DataFrame:
+    """``p_0`` … ``prior_share`` of the examples, in their order."""
+    import polars as pl
+
+    if not votes.repeating:
+        return pl.concat([answers(some, posterior) for some in _in_chunks(votes)])
     statistics = VoteStatistics.of(votes)
+    return answers(statistics, posterior)[votes.pattern_index]
+
+
+def answers(statistics: VoteStatistics, posterior: Posterior) -> pl.DataFrame:
+    """``p_0`` …, ``label``, ``margin``, ``covered``, ``prior_share`` of the rows of statistics."""
+    import polars as pl
+
     proba = posterior.proba(statistics)
     two_best = np.partition(proba, -2, axis=1)[:, -2:]
-    unique = pl.DataFrame(
+    return pl.DataFrame(
         {f"p_{y}": proba[:, y] for y in range(proba.shape[1])}
         | {
             "label": break_ties(proba),
@@ -78,13 +117,6 @@ def label_table(votes: Votes, posterior: Posterior) -> NativeFrame:
             "covered": statistics.covered,
             "prior_share": prior_share(proba, posterior.balance),
         }
-    )
-    table = unique[votes.pattern_index]
-    if votes.keys:
-        keys = to_polars_lazy(votes.key_frame).collect()
-        table = _sorted_by_key(pl.concat([keys, table], how="horizontal"), list(votes.keys))
-    return to_native_like(
-        nw.from_native(table), votes.frame if votes.native is None else votes.native
     )
 
 

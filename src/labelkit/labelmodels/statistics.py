@@ -84,7 +84,7 @@ class VoteStatistics:
     @property
     def m(self) -> int:
         """Number of labeling functions."""
-        return self.rows.shape[1]
+        return len(self.lf_names)
 
     @property
     def n(self) -> float:
@@ -148,10 +148,46 @@ class VoteStatistics:
 
     @classmethod
     def of(cls, votes: Votes) -> VoteStatistics:
-        """Statistics of votes: one group-by in their engine."""
-        patterns = votes.patterns
-        counts = patterns.counts.astype(np.float64)
-        return cls(patterns.rows, counts, votes.cardinality, votes.lf_names)
+        """Statistics of votes: one group-by in their engine, when something asks for rows."""
+        lazily: VoteStatistics = object.__new__(_StatisticsOfVotes)
+        lazily.__dict__ |= {
+            "votes": votes,
+            "cardinality": votes.cardinality,
+            "lf_names": votes.lf_names,
+        }
+        return lazily
+
+
+class _StatisticsOfVotes(VoteStatistics):
+    """The same, worked out only as far as a model asks.
+
+    A model of moments needs no unique rows; where no row repeats, they are dearer than all the
+    rest of its fit.
+    """
+
+    votes: Votes
+
+    # A changed copy (`dataclasses.replace`) is no longer that of the votes, but plain.
+    def __new__(  # type: ignore[misc]
+        cls, rows: Int8Array, counts: FloatArray, cardinality: int, lf_names: tuple[str, ...]
+    ) -> VoteStatistics:
+        return VoteStatistics(rows, counts, cardinality, lf_names)
+
+    @cached_property
+    def rows(self) -> Int8Array:
+        return self.votes.patterns.rows
+
+    @cached_property
+    def counts(self) -> FloatArray:
+        return self.votes.patterns.counts.astype(np.float64)
+
+    @property
+    def n(self) -> float:
+        # Where a group-by pays it also counts, and a lazy table is then read once and not twice.
+        return float(self.votes.patterns.n if self.votes.repeating else len(self.votes))
+
+    def moments(self) -> Moments:
+        return self.votes.moments
 
 
 def as_votes(votes_or_L: VotesLike, cardinality: int) -> Votes:

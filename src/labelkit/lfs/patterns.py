@@ -26,6 +26,8 @@ Int64Array = npt.NDArray[np.int64]
 _BITS = 62
 # Up to this many possible rows, finding a row is one array look-up (64 MiB of int32 at most).
 _TABLE_SIZE = 1 << 24
+# Examples coded at a time: small enough that a chunk's codes stay in the processor's cache.
+_CHUNK = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,16 @@ class Coding:
         """Names of the code columns that `exprs` makes."""
         return [f"__code_{b}__" for b in range(len(self.blocks))]
 
+    @property
+    def dense(self) -> bool:
+        """Whether all rows that could be are few enough for an array with one cell each."""
+        return len(self.blocks) == 1 and self.size <= _TABLE_SIZE
+
+    @property
+    def size(self) -> int:
+        """How many different rows there could be, (k + 1)^m."""
+        return int(self.base**self.m)
+
     def _weights(self, block: range) -> list[int]:
         return [self.base ** (len(block) - 1 - i) for i in range(len(block))]
 
@@ -72,12 +84,41 @@ class Coding:
         codes = []
         for name, block in zip(self.names, self.blocks, strict=True):
             weights = self._weights(block)
-            code = nw.lit(sum(weights), dtype=nw.Int64)
+            # Half the bytes, twice the speed; what is grouped and joined by is int64 always.
+            narrow = nw.Int32 if self.base ** len(block) < 1 << 31 else nw.Int64
+            code = nw.lit(sum(weights), dtype=narrow)
             for j, weight in zip(block, weights, strict=True):
-                vote = nw.col(lf_names[j]).cast(nw.Int64)
+                vote = nw.col(lf_names[j]).cast(narrow)
                 code = code + (vote if weight == 1 else vote * weight)
-            codes.append(code.alias(name))
+            codes.append(code.cast(nw.Int64).alias(name))
         return codes
+
+    def dense_codes(self, columns: Sequence[Int8Array]) -> npt.NDArray[np.int32]:
+        """The one code (n,) of each example, from its m vote columns (n,); `dense` codings only."""
+        codes = np.empty(len(columns[0]), dtype=np.int32)
+        for start in range(0, len(codes), _CHUNK):
+            codes[start : start + _CHUNK] = self._dense_chunk(columns, start)
+        return codes
+
+    def dense_counts(self, columns: Sequence[Int8Array]) -> Int64Array:
+        """How often each code stands, (size,), from m vote columns (n,); `dense` codings only."""
+        counts = np.zeros(self.size, dtype=np.int64)
+        chunk = max(_CHUNK, self.size)
+        for start in range(0, len(columns[0]), chunk):
+            codes = self._dense_chunk(columns, start, chunk)
+            counts += np.bincount(codes, minlength=self.size)
+        return counts
+
+    def _dense_chunk(
+        self, columns: Sequence[Int8Array], start: int, chunk: int = _CHUNK
+    ) -> npt.NDArray[np.int32]:
+        code = np.zeros(len(columns[0][start : start + chunk]), dtype=np.int32)
+        for column in columns:
+            code *= self.base
+            code += column[start : start + chunk]
+        # The digit of an abstention is 0: each digit is its vote plus one.
+        code += (self.size - 1) // (self.base - 1)
+        return code
 
     def encode(self, rows: npt.ArrayLike) -> Int64Array:
         """The codes (n, c) of vote rows (n, m)."""
@@ -153,18 +194,32 @@ class Patterns:
         LFError
             A code is none of these patterns'.
         """
-        wanted = np.asarray(codes, dtype=np.int64)
+        wanted = np.asarray(codes)
         mine = coding.encode(self.rows)
-        if len(coding.blocks) == 1 and coding.base**coding.m <= _TABLE_SIZE:
-            table = np.full(coding.base**coding.m, -1, dtype=np.int32)
-            table[mine[:, 0]] = np.arange(len(self), dtype=np.int32)
-            found = table[wanted[:, 0]].astype(np.intp)
+        if coding.dense:
+            found = self._dense_table(coding)[wanted[:, 0]].astype(np.intp)
         else:
             unique, inverse = unique_rows(np.concatenate([mine, wanted]))
             owner = np.full(len(unique), -1, dtype=np.intp)
             owner[inverse[: len(mine)]] = np.arange(len(mine))
             found = owner[inverse[len(mine) :]]
-        if (found < 0).any():
+        return self._known(found)
+
+    def dense_index(self, columns: Sequence[Int8Array], coding: Coding) -> npt.NDArray[np.intp]:
+        """The same from the m vote columns (n,), in chunks; `Coding.dense` codings only."""
+        table = self._dense_table(coding)
+        found = np.empty(len(columns[0]), dtype=np.intp)
+        for start in range(0, len(found), _CHUNK):
+            found[start : start + _CHUNK] = table[coding._dense_chunk(columns, start)]
+        return self._known(found)
+
+    def _dense_table(self, coding: Coding) -> npt.NDArray[np.int32]:
+        table = np.full(coding.size, -1, dtype=np.int32)
+        table[coding.encode(self.rows)[:, 0]] = np.arange(len(self), dtype=np.int32)
+        return table
+
+    def _known(self, found: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        if found.min(initial=0) < 0:
             raise LFError(
                 f"{int((found < 0).sum()):,} of {len(found):,} rows are unknown patterns."
             )

@@ -138,8 +138,8 @@ class Votes:
     def matrix(self) -> Int8Array:
         """Snorkel's label matrix L, (n, m) int8, in the order of ``key_frame``."""
         matrix = np.empty((len(self), len(self.lf_names)), dtype=np.int8, order="F")
-        for j, name in enumerate(self.lf_names):
-            matrix[:, j] = self._eager[name].to_numpy()
+        for j, column in enumerate(self._columns):
+            matrix[:, j] = column
         return matrix
 
     @property
@@ -168,30 +168,47 @@ class Votes:
         """Unique vote rows with counts, in lexicographic order: one group-by of the codes."""
         if not self.lf_names:
             raise LFError("Votes of no labeling function have no patterns.")
-        names = self.coding.names
+        coding = self.coding
+        if isinstance(self._table, nw.DataFrame) and coding.dense:
+            counts = coding.dense_counts(self._columns)
+            seen = np.flatnonzero(counts)
+            return Patterns(coding.decode(seen[:, None]), counts[seen])
+        names = coding.names
         codes_alone = self._table.lazy().select(self.code_exprs())
         counted = collect(codes_alone.group_by(names).agg(nw.len().alias("__count__")))
         codes = np.column_stack([counted[name].to_numpy() for name in names])
         order = np.lexsort(codes.T[::-1])
         counts = counted["__count__"].to_numpy().astype(np.int64)[order]
-        return Patterns(self.coding.decode(codes[order]), counts)
+        return Patterns(coding.decode(codes[order]), counts)
 
     @property
     def pattern_index(self) -> npt.NDArray[np.intp]:
         """For each example the row of ``patterns`` that it shows, (n,)."""
+        if self.coding.dense and self.lf_names:
+            return self.patterns.dense_index(self._columns, self.coding)
         return self.patterns.index(self.codes, self.coding)
+
+    @property
+    def _columns(self) -> list[Int8Array]:
+        """The vote columns (n,), not copied where the engine keeps them as plain arrays."""
+        return [self._eager[name].to_numpy() for name in self.lf_names]
 
     @cached_property
     def moments(self) -> Moments:
         """Co-occurrence counts of all pairs of votes, from patterns where votes repeat."""
-        if "patterns" in self.__dict__ or self._repeats():
+        if self.repeating:
             return Moments.of_patterns(self.patterns, self.cardinality)
         return Moments.of_matrix(self.matrix, self.cardinality)
 
-    def _repeats(self) -> bool:
-        """Whether a sample of rows shows that counting unique rows is worth a group-by."""
-        if isinstance(self._table, nw.LazyFrame):
-            return True  # the engine counts, so that no row has to leave it
+    @cached_property
+    def repeating(self) -> bool:
+        """Whether rows repeat so much that a group-by of them pays: told from a sample of rows.
+
+        Always so in a lazy engine, which counts where the rows are, and where so few different
+        rows are possible that they are counted in an array.
+        """
+        if isinstance(self._table, nw.LazyFrame) or self.coding.dense:
+            return True
         sample = self._eager.head(_SAMPLE).select(self.code_exprs())
         return len(sample.unique()) <= _REPEATING * len(sample)
 
