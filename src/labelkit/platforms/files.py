@@ -92,12 +92,14 @@ class FilesPlatform:
 
     def push(self, project: str, spec: ProjectSpec, tasks: Sequence[TaskSpec]) -> Mapping[str, str]:
         there = self._tasks(project)
+        known = {task_key_of(task) for task in there}
+        new = [task for task in tasks if task.key not in known]
         path = self.folder(project) / "annotations.csv"
         # The sheet first: if we are stopped in between, the tasks still count as not sent.
-        sheet.extend(path, spec, tasks)
+        sheet.extend(path, spec, new)
         write_text(
             self.folder(project) / "tasks.json",
-            _dump([*there, *(task_json(spec, task) for task in tasks)]),
+            _dump([*there, *(task_json(spec, task) for task in new)]),
         )
         made = self._about(project, "made")
         return {task.key: f"{made}/{task.key}" for task in tasks}

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 from labelkit.errors import PlatformError
+from labelkit.platforms import label_studio_copies as copies
 from labelkit.platforms.exchange import choice_result, human_answer, task_json, task_key_of, when
 from labelkit.platforms.label_studio_calls import Client, checked_url, connect, talking
 from labelkit.platforms.labeling_config import CHOICES, labeling_config
@@ -149,6 +150,19 @@ class LabelStudio:
                 for task in page
                 if (key := task_key_of({"data": task.data})) is not None
             ]
+
+    def n_tasks(self, project: str) -> int:
+        return copies.n_tasks(self._asking(project), project)
+
+    def remove_copies(self, project: str) -> Mapping[str, tuple[str, int]]:
+        return copies.remove_copies(self._asking(project), project)
+
+    def _asking(self, project: str) -> copies.Ask:
+        def ask(what: str, call: Callable[[Client], Any]) -> Any:
+            with talking(self, what, project=project):
+                return call(self._sdk)
+
+        return ask
 
     def submit(
         self, project: str, spec: ProjectSpec, answers: Sequence[ScriptedAnswer], *, annotator: str

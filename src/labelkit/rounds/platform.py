@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 AnswerStatus = Literal["answered", "skipped", "unreadable"]
 
@@ -56,12 +56,15 @@ class TaskSpec:
     data : what is shown, by ``DisplayField.name``; always text, never markup
     soft_label : (k,) probabilities shown as a pre-annotation; None shows nothing
     model_version : which model the soft label came from
+    priority : place in the order in which people should see the tasks, lowest first; None if the
+        order in which they are pushed is all there is
     """
 
     key: str
     data: Mapping[str, str]
     soft_label: tuple[float, ...] | None = None
     model_version: str | None = None
+    priority: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class HumanAnswer:
     created_at, updated_at : aware times, None if unknown
     raw : the platform's own record as JSON text
     problem : why the answer could not be read
+    comment : the annotator's remark, None if there is none
     """
 
     id: str
@@ -89,6 +93,7 @@ class HumanAnswer:
     updated_at: datetime | None = None
     raw: str = "{}"
     problem: str | None = None
+    comment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,4 +138,26 @@ class AnnotationPlatform(Protocol):
 
     def answers(self, project: str, *, since: str | None = None) -> Iterator[Sequence[TaskAnswers]]:
         """Pages of tasks with their answers: at least all that changed after ``since``."""
+        ...
+
+
+@runtime_checkable
+class RemovesCopies(Protocol):
+    """A platform on which a task can come to stand twice, and which can put that right.
+
+    An import that its sender did not live to see may land long after somebody else has looked for
+    it and sent it again. No platform that takes no keys with an import can rule that out; what can
+    be had is that the surplus is seen and removed before anything is counted.
+    """
+
+    def n_tasks(self, project: str) -> int:
+        """How many tasks the project holds, copies included; one cheap call."""
+        ...
+
+    def remove_copies(self, project: str) -> Mapping[str, tuple[str, int]]:
+        """Leave each key one task; of those that had more: key → (id that stays, tasks removed).
+
+        What somebody has answered, skipped or begun stays, and so does the lowest task id of those
+        that nobody has touched, if nobody has touched any.
+        """
         ...
