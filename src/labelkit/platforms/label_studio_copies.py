@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from labelkit.platforms.exchange import task_key_of
@@ -69,16 +70,13 @@ def _delete(ask: Ask, project: str, ids: Sequence[int]) -> list[int]:
         for name in ("total_annotations", "cancelled_annotations")
     ]
     for start in range(0, len(ids), _PAGE):
-        part = list(ids[start : start + _PAGE])
-        ask(
-            "delete copies of tasks",
-            lambda sdk, part=part: sdk.actions.create(
-                id="delete_tasks",
-                project=int(project),
-                filters={"conjunction": "and", "items": nobody},
-                selected_items={"all": False, "included": part},
-            ),
-        )
+        request = {
+            "id": "delete_tasks",
+            "project": int(project),
+            "filters": {"conjunction": "and", "items": nobody},
+            "selected_items": {"all": False, "included": list(ids[start : start + _PAGE])},
+        }
+        ask("delete copies of tasks", partial(_act, request=request))
     if not ids:
         return []
     left = {int(task.id) for task in _all_tasks(ask, project)}
@@ -90,14 +88,15 @@ def _all_tasks(ask: Ask, project: str) -> list[Any]:
     page = 1
     columns = ",".join(("id", "data", *_TOUCHED))
     while True:
-        tasks = ask(
-            "list tasks",
-            lambda sdk, page=page: _page(sdk, project, page, columns),
-        )
+        tasks = ask("list tasks", partial(_page, project=project, page=page, columns=columns))
         found += tasks
         if len(tasks) < _PAGE:
             return found
         page += 1
+
+
+def _act(sdk: Any, request: Mapping[str, Any]) -> None:
+    sdk.actions.create(**request)
 
 
 def _page(sdk: Any, project: str, page: int, columns: str) -> list[Any]:
