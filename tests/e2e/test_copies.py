@@ -1,4 +1,4 @@
-"""What stands on a real Label Studio twice comes to stand there once, and no answer is lost by it."""
+"""What stands on a real Label Studio twice comes to stand there once, and no answer is lost."""
 
 from __future__ import annotations
 
@@ -102,9 +102,8 @@ def test_the_server_itself_spares_what_was_answered_after_we_looked(platform, ro
 
 def test_tasks_that_somebody_made_by_hand_are_left_alone(platform, round_):
     project = round_.push().project
-    platform._sdk.projects.import_tasks(
-        int(project), request=[{"data": {"query": "by", "item": "hand"}}]
-    )
+    by_hand: Any = [{"data": {"query": "by", "item": "hand"}}]
+    platform._sdk.projects.import_tasks(int(project), request=by_hand)
     assert round_.push().n_copies_removed == 0
     assert platform.n_tasks(project) == 11
     assert ScriptedAnnotator({(f"q{i}", i): 1 for i in range(10)}).answer(round_) == 10

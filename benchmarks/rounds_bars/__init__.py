@@ -1,0 +1,1 @@
+"""One bar of the rounds a file; ``benchmarks/rounds.py`` is the way in."""
