@@ -28,16 +28,23 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Timed:
-    """Milliseconds of one operation, each time it was done."""
+    """Milliseconds of one operation, each time it was done: by the clock, and of our processor."""
 
     name: str
-    took_ms: list[float]
+    took_ms: list[tuple[float, float]]
+
+    @property
+    def median_ms(self) -> float:
+        return float(np.median([clock for clock, _ in self.took_ms]))
 
     def __str__(self) -> str:
-        median, worst = np.median(self.took_ms), max(self.took_ms)
-        word = "met   " if median <= BAR_MS else "MISSED"
-        many = len(self.took_ms)
-        return f"  {word} {self.name}: median {median:.1f} ms, worst of {many} {worst:.1f} ms"
+        word = "met   " if self.median_ms <= BAR_MS else "MISSED"
+        cpu = float(np.median([cpu for _, cpu in self.took_ms]))
+        worst = max(clock for clock, _ in self.took_ms)
+        return (
+            f"  {word} {self.name}: median {self.median_ms:.1f} ms ({cpu:.1f} ms of our "
+            f"processor), worst of {len(self.took_ms)} {worst:.1f} ms"
+        )
 
 
 def main(argv: list[str]) -> int:
@@ -83,13 +90,13 @@ def _measure(url: str, options: argparse.Namespace) -> int:
             ]
     for one in timed:
         print(one)
-    return 0 if all(np.median(one.took_ms) <= BAR_MS for one in timed) else 1
+    return 0 if all(one.median_ms <= BAR_MS for one in timed) else 1
 
 
-def _timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _timed(call: Callable[[], object]) -> tuple[float, float]:
+    start = time.perf_counter(), time.process_time()
     call()
-    return 1e3 * (time.perf_counter() - start)
+    return 1e3 * (time.perf_counter() - start[0]), 1e3 * (time.process_time() - start[1])
 
 
 def _operations(

@@ -10,7 +10,7 @@ Imports SQLAlchemy, so it is itself imported only when a ledger is opened.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -85,22 +85,35 @@ def _difference(after: Counter[str], before: Counter[str]) -> dict[str, int]:
 
 
 def _add_annotators(connection: sa.Connection, round_id: int, changes: dict[str, int]) -> None:
-    for name, n in changes.items():
-        known = sa.select(round_annotators.c.annotator).where(
-            round_annotators.c.round_id == round_id, round_annotators.c.annotator == name
-        )
-        if connection.scalar(known) is None:
-            row = {"round_id": round_id, "annotator": name, "n_annotations": n}
-            connection.execute(sa.insert(round_annotators), row)
-            continue
+    if not changes:
+        return
+    of_round = round_annotators.c.round_id == round_id
+    known = set(connection.scalars(sa.select(round_annotators.c.annotator).where(of_round)))
+    new = [
+        {"round_id": round_id, "annotator": name, "n_annotations": n}
+        for name, n in changes.items()
+        if name not in known
+    ]
+    if new:
+        connection.execute(sa.insert(round_annotators), new)
+    more = [{"who": name, "more": n} for name, n in changes.items() if name in known]
+    if more:
         change = sa.update(round_annotators).where(
-            round_annotators.c.round_id == round_id, round_annotators.c.annotator == name
+            of_round, round_annotators.c.annotator == sa.bindparam("who")
         )
-        connection.execute(change.values(n_annotations=round_annotators.c.n_annotations + n))
+        n_annotations = round_annotators.c.n_annotations + sa.bindparam("more")
+        connection.execute(change.values(n_annotations=n_annotations), more)
 
 
-def meet(connection: sa.Connection, names: Sequence[str]) -> None:
+def meet(connection: sa.Connection, names: Iterable[str]) -> None:
     """Note annotators who were not seen before."""
-    for name in sorted(set(names)):
-        row = {"name": name, "first_seen_at": store.now()}
-        connection.execute(store.insert_new(connection, annotators, row))
+    wanted = sorted(set(names))
+    for start in range(0, len(wanted), store.CHUNK):
+        part = wanted[start : start + store.CHUNK]
+        query = sa.select(annotators.c.name).where(annotators.c.name.in_(part))
+        known = set(connection.scalars(query))
+        for name in part:
+            if name not in known:
+                # Another round may meet the same person in the same moment.
+                row = {"name": name, "first_seen_at": store.now()}
+                connection.execute(store.insert_new(connection, annotators, row))

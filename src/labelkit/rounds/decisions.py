@@ -5,7 +5,7 @@ Imports SQLAlchemy, so it is itself imported only when something is decided or c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -45,7 +45,7 @@ def record(
             f"{len(bad):,} decisions are none of the classes 0 … {_k(row) - 1} of round "
             f"{row.name!r} (first: {bad[0][1]!r} for {bad[0][0]})."
         )
-    known = {d.example_key: d.label for d in current_decisions(connection, round=row.name)}
+    known = _latest(connection, list(ids.values()))
     new = [
         {
             "task_id": ids[key],
@@ -56,7 +56,7 @@ def record(
             "at": store.now(),
         }
         for key, label in wanted.items()
-        if known.get(key) != label
+        if known.get(ids[key]) != label
     ]
     if new:
         connection.execute(sa.insert(adjudications), new)
@@ -64,6 +64,19 @@ def record(
             connection, row.id, "decided", {"n_examples": len(new), "adjudicator": adjudicator}
         )
     return len(new)
+
+
+def _latest(connection: sa.Connection, task_ids: Sequence[int]) -> dict[int, int]:
+    """Task → the label that was decided last, for those of these tasks that were decided."""
+    found: dict[int, int] = {}
+    for start in range(0, len(task_ids), store.CHUNK):
+        query = (
+            sa.select(adjudications.c.task_id, adjudications.c.label)
+            .where(adjudications.c.task_id.in_(task_ids[start : start + store.CHUNK]))
+            .order_by(adjudications.c.id)
+        )
+        found.update((task_id, label) for task_id, label in connection.execute(query))
+    return found
 
 
 def current_decisions(connection: sa.Connection, *, round: str | None = None) -> list[Decision]:
