@@ -12,10 +12,6 @@ turns a batch into tasks, ``database``, ``tables``, ``counters`` and ``store`` k
 (``migrate`` and ``migrations`` bring older ledgers up to date, ``guards`` protect history),
 ``platform`` is what an annotation platform must do, ``round`` moves a round on (``states``),
 ``sending`` pushes it once (``sends``, ``lease``, ``processes``), ``intake`` takes answers in,
-turns a batch into tasks, ``database``, ``tables``, ``counters`` and ``store`` keep them
-(``migrate`` and ``migrations`` bring older ledgers up to date, ``guards`` protect history),
-``platform`` is what an annotation platform must do, ``round`` moves a round on (``states``),
-``sending`` pushes it once (``sends``, ``lease``, ``processes``), ``intake`` takes answers in,
 ``decisions`` those of adjudicators, ``answers`` and ``gold`` turn them into labels, ``effort`` says
 what they took, and ``ledger`` is the way in.
 """
