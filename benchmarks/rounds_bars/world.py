@@ -130,9 +130,9 @@ class World:
         return process
 
     def finish(self, step: str) -> float:
-        """Run a step to its end; seconds that it took."""
-        start = time.monotonic()
+        """Run a step to its end; seconds that it took, the start of its process not counted."""
         process = self.client(step)
+        start = time.monotonic()
         _, said = process.communicate()
         if process.returncode:
             raise RuntimeError(f"a {step} did not resume by itself:\n{said[-2000:]}")
