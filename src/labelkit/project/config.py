@@ -15,7 +15,20 @@ from labelkit.project.strict import Source, read_table, refuse_unknown
 from labelkit.project.units import as_toml, joinable
 
 FILE_NAME = "labelkit.toml"
-Strategy = Literal["margin", "entropy", "random"]
+Strategy = Literal[
+    "margin",
+    "entropy",
+    "least_confidence",
+    "expected_change",
+    "random",
+    "cluster_power",
+    "cluster_margin",
+    "k_center",
+    "badge",
+    "typiclust",
+    "power",
+    "softmax",
+]
 
 
 @dataclass(frozen=True)
@@ -181,12 +194,21 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class SelectionConfig:
-    """``[selection]``: whom people look at; see ``labelkit.select``."""
+    """``[selection]``: whom people look at; see ``labelkit.select``.
+
+    Parameters
+    ----------
+    strategy : by default "cluster_power" where ``numeric`` or ``text`` name features, or "margin"
+    numeric, text : columns of the evidence and the tables that make two examples alike
+    """
 
     n: int = 100
-    strategy: Strategy = "margin"
+    strategy: Strategy | None = None
     audit_share: float = 0.2
+    audit: Literal["equal", "pps", "poisson", "class", "score"] = "equal"
     max_per_query: int | None = None
+    numeric: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

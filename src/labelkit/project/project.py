@@ -362,6 +362,7 @@ class Project(LFViews):
             n_max=n_max,
             strategy=strategy or settings.strategy,
             audit_share=settings.audit_share if audit_share is None else audit_share,
+            audit=settings.audit,
             cost_per_label=cost_per_label,
             seconds_per_label=timed if seconds_per_label is None else seconds_per_label,
             seed=self.config.run.seed if seed is None else seed,
