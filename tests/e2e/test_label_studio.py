@@ -20,6 +20,7 @@ import pytest
 import labelkit as lk
 from labelkit.errors import PlatformError
 from labelkit.platforms import ScriptedAnnotator
+from labelkit.platforms.label_studio_listing import pages_of_keys
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.xdist_group("label_studio")]
 
@@ -54,7 +55,7 @@ def name() -> str:
 def keys_on(platform: lk.LabelStudio, project: str) -> list[str]:
     """Every task's key as often as it stands there."""
     found = []
-    for page in platform._pages(project, include="id,data", fields="task_only"):
+    for page in pages_of_keys(platform._server, project):
         found += [task.data["labelkit_key"] for task in page]
     return found
 
