@@ -18,9 +18,6 @@ from labelkit.rounds.platform import DisplayField, ProjectSpec, TaskSpec
 
 FieldKind = Literal["text", "image", "link"]
 
-# A transparent picture of one pixel: an <Image> without an address would show an error instead.
-NO_IMAGE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-
 _LONGEST_URL = 2000
 
 
@@ -132,21 +129,22 @@ class Interface:
         return "\n".join(parts) or None
 
     def task_data(self, spec: ProjectSpec, task: TaskSpec) -> Mapping[str, str]:
-        """What a task must hold beside its texts: addresses that are safe to open."""
-        made = {}
-        for shown in spec.fields:
-            kind = self.kind(shown)
-            text = task.data[shown.name]
-            if kind == "image":
-                made[made_name(spec, shown)] = safe_url(text, self.hosts) or NO_IMAGE
-            elif kind == "link":
-                made[made_name(spec, shown)] = _anchor(text, self.hosts)
+        """What a task must hold beside its texts: HTML of ours for images and links.
+
+        It is one picture or link, or one span with the text where the address is not safe to open.
+        """
+        drawn = {"image": _picture, "link": _anchor}
+        made = {
+            made_name(spec, shown): drawn[kind](task.data[shown.name], self.hosts)
+            for shown in spec.fields
+            if (kind := self.kind(shown)) != "text"
+        }
         return MappingProxyType(made)
 
 
 def made_name(spec: ProjectSpec, shown: DisplayField) -> str:
-    """Where the address of an image or link stands in a task's data; no field has that name."""
-    name, taken = f"{shown.name}_opened", {other.name for other in spec.fields}
+    """Where the HTML of an image or link stands in a task's data; no field has that name."""
+    name, taken = f"{shown.name}_html", {other.name for other in spec.fields}
     while name in taken:
         name += "_"
     return name
@@ -193,10 +191,27 @@ def _is_local(name: str) -> bool:
 
 def _anchor(text: str, hosts: Collection[str]) -> str:
     url, said = safe_url(text, hosts), html.escape(text)
+    return f"<span>{said}</span>" if url is None else _linked(url, said)
+
+
+def _picture(text: str, hosts: Collection[str]) -> str:
+    """A picture that leads to itself in full size; its address, if it is not safe to open."""
+    url, said = safe_url(text, hosts), html.escape(text)
     if url is None:
         return f"<span>{said}</span>"
-    address = html.escape(url)
-    return f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow">{said}</a>'
+    # Of a fixed height: Label Studio measures the page before the picture is there.
+    style = "height: 16rem; max-width: 100%; object-fit: contain; object-position: left"
+    return _linked(
+        url,
+        f'<img src="{html.escape(url)}" alt="{said}" referrerpolicy="no-referrer" style="{style}">',
+    )
+
+
+def _linked(url: str, inner: str) -> str:
+    return (
+        f'<a href="{html.escape(url)}" target="_blank" rel="noopener noreferrer nofollow" '
+        f'referrerpolicy="no-referrer">{inner}</a>'
+    )
 
 
 def _paragraphs(text: str) -> str:

@@ -50,11 +50,6 @@ def labeling_config(spec: ProjectSpec, interface: Interface | None = None) -> st
         lines += ["  </View>"]
     lines += ['  <View className="labelkit-answer">']
     target = quoteattr(object_name(spec))
-    if interface.comments:
-        lines += [
-            f'    <TextArea name="{COMMENT}" toName={target} placeholder="Remark, if any" '
-            'rows="1" maxSubmissions="1" editable="true" required="false"/>'
-        ]
     lines += [
         f'    <Choices name="{CHOICES}" toName={target} choice="single-radio" '
         'showInLine="true" required="true" requiredMessage="Choose a label, or skip the task.">'
@@ -62,7 +57,13 @@ def labeling_config(spec: ProjectSpec, interface: Interface | None = None) -> st
     for place, name in enumerate(spec.label_names):
         hotkey = f' hotkey="{_HOTKEYS[place]}"' if place < len(_HOTKEYS) else ""
         lines += [f"      <Choice value={quoteattr(name)}{hotkey}/>"]
-    lines += ["    </Choices>", "  </View>", "</View>"]
+    lines += ["    </Choices>"]
+    if interface.comments:
+        lines += [
+            f'    <TextArea name="{COMMENT}" toName={target} placeholder="Remark, if any" '
+            'rows="1" maxSubmissions="1" editable="true" required="false"/>'
+        ]
+    lines += ["  </View>", "</View>"]
     return "\n".join(lines)
 
 
@@ -78,30 +79,24 @@ def _shown(spec: ProjectSpec, field: DisplayField, interface: Interface) -> list
     return [
         f'    <View className="labelkit-{style}">',
         f'      <Header value={caption} size="6"/>',
-        *(f"      {tag}" for tag in _tags(spec, field, interface.kind(field))),
+        f"      {_tag(spec, field, interface.kind(field))}",
         "    </View>",
     ]
 
 
-def _tags(spec: ProjectSpec, field: DisplayField, kind: FieldKind) -> list[str]:
+def _tag(spec: ProjectSpec, field: DisplayField, kind: FieldKind) -> str:
     name = quoteattr(f"shown_{field.name}")
-    text = f'<Text name={name} value="${field.name}" valueType="text" selectionEnabled="false"/>'
     if kind == "text":
-        return [text]
+        return (
+            f'<Text name={name} value="${field.name}" valueType="text" selectionEnabled="false"/>'
+        )
+    # Its HTML is ours alone, with the item's text escaped, and stands in a frame of its own. Label
+    # Studio's <Image> loads only from servers that allow it (CORS), which few shops' do.
     made = made_name(spec, field)
-    opened = quoteattr(f"opened_{field.name}")
-    if kind == "image":
-        # The address stands below its picture: it is all there is to see if it is not safe to open.
-        return [
-            f'<Image name={opened} value="${made}" zoom="false" zoomControl="false" '
-            'rotateControl="false" brightnessControl="false" contrastControl="false" '
-            'maxWidth="24rem"/>',
-            text,
-        ]
-    # Its HTML is ours alone: one anchor or one span, with the item's text escaped.
-    return [
-        f'<HyperText name={name} value="${made}" clickableLinks="true" selectionEnabled="false"/>'
-    ]
+    return (
+        f'<HyperText name={name} value="${made}" inline="true" clickableLinks="true" '
+        'selectionEnabled="false"/>'
+    )
 
 
 # Label Studio puts the style into the page as it stands: it is a constant, nothing is filled in.
@@ -114,6 +109,7 @@ _STYLE = """  <Style>
       margin: 0 !important; padding: 0 !important; }
     .labelkit .lsf-richtext__container { font-size: 1rem; line-height: 1.5; }
     .labelkit-key .lsf-richtext__container { font-size: 1.125rem; font-weight: 600; }
+    .labelkit .lsf-richtext__line { overflow-wrap: anywhere; }
     .labelkit-pair { display: flex; gap: 1.5rem; align-items: stretch; }
     .labelkit-left, .labelkit-right { flex: 1 1 0; min-width: 0; padding: 1rem;
       border: 1px solid #8884; border-radius: 0.5rem; }
