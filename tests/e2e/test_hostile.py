@@ -113,7 +113,8 @@ def test_two_hundred_hostile_texts_are_shown_and_none_of_them_runs(
             lines = page.locator(".labelkit-text .lsf-richtext__line")
             assert lines.locator(HARMFUL).count() == 0
             # A picture and a link, of whose HTML the text must be text.
-            drawn = page.locator(".labelkit-text .lsf-richtext__container").filter(has_not=lines)
+            line = page.locator(".lsf-richtext__line")
+            drawn = page.locator(".labelkit-text .lsf-richtext__container").filter(has_not=line)
             assert drawn.all_inner_texts() == [row[2], row[4]]
             n_links = sum(safe_url(text) is not None for text in (row[2], row[4]))
             assert drawn.locator(HARMFUL).count() == drawn.locator("a[href^=http]").count()
