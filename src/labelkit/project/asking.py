@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from labelkit.project.config import Config
 from labelkit.project.gold import match_gold
 from labelkit.project.runs import Run
 from labelkit.project.tables import join_tables, shown_items
+from labelkit.rounds.privacy import KEY_VARIABLE, PrivacyRule, protect
 from labelkit.selection import select
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ def open_round(
     ------
     ProjectError
         The ledger's rounds ask about another unit than the run labels.
+    RoundError
+        ``[platform] drop`` or ``hash`` names a column that is not shown or is a key, or the key of
+        the hashes is not in the environment.
     """
     keys, labels, settings = run.manifest.unit, run.labels(), config.selection
     alike = features_of(run, config, directory)
@@ -54,12 +59,15 @@ def open_round(
         seed=seed,
         keys=keys,
     )
+    shown = shown_items(batch.frame, config.tables, directory, examples=run.evidence(), keys=keys)
+    rule = PrivacyRule(config.platform.drop, config.platform.hash)
+    if rule:
+        # Before the ledger sees them, so that it holds no more than people do.
+        shown = protect(shown, rule, keys=keys, secret=os.environ.get(KEY_VARIABLE))
     return ledger.open_round(
         batch,
         platform=platform,
-        items=shown_items(
-            batch.frame, config.tables, directory, examples=run.evidence(), keys=keys
-        ),
+        items=shown,
         label_names=config.labels.names,
         instructions=config.rounds.instructions,
         name=name,

@@ -56,12 +56,15 @@ class TaskSpec:
     data : what is shown, by ``DisplayField.name``; always text, never markup
     soft_label : (k,) probabilities shown as a pre-annotation; None shows nothing
     model_version : which model the soft label came from
+    priority : place in the order in which people should see the tasks, lowest first; None if the
+        order in which they are pushed is all there is
     """
 
     key: str
     data: Mapping[str, str]
     soft_label: tuple[float, ...] | None = None
     model_version: str | None = None
+    priority: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class HumanAnswer:
     created_at, updated_at : aware times, None if unknown
     raw : the platform's own record as JSON text
     problem : why the answer could not be read
+    comment : the annotator's remark, None if there is none
     """
 
     id: str
@@ -89,6 +93,7 @@ class HumanAnswer:
     updated_at: datetime | None = None
     raw: str = "{}"
     problem: str | None = None
+    comment: str | None = None
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ def task_specs(connection: sa.Connection, round_id: int, uid: str) -> list[TaskS
             data=row.payload,
             soft_label=tuple(row.soft_label) if row.pre_annotated else None,
             model_version=row.model_version,
+            priority=float(row.push_order),
         )
         for row in connection.execute(query)
     ]
