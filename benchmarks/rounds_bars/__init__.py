@@ -1,1 +1,1 @@
-"""One bar of the rounds a file; ``benchmarks/rounds.py`` is the way in."""
+"""The bars of human labeling rounds, one module a bar; run by `benchmarks/rounds.py`."""

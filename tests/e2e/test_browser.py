@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 import labelkit as lk
+from labelkit.platforms import Interface, WorkedExample
 
 pytestmark = [
     pytest.mark.label_studio,
@@ -133,6 +134,99 @@ def test_what_a_person_answers_in_the_browser_is_what_the_next_pull_brings(
     assert gold.filter(item=3)["query"].item() == HOSTILE
     assert opened.pull().n_new_annotations == 0
     assert page.evaluate("window.hacked") is None
+
+
+GRADES = ("useless", "poor", "fair", "good", "perfect")
+
+
+@pytest.fixture
+def graded(label_studio_server: Any, tmp_path: Path) -> Any:
+    """Seven tasks with five grades, a link, a box for remarks and a worked example."""
+    example = WorkedExample({"query": "red sofa", "title": "Sofa cover"}, "poor", "a part of it")
+    platform = lk.LabelStudio(
+        label_studio_server.url,
+        label_studio_server.token,
+        interface=Interface(links=("page",), comments=True, examples=(example,)),
+        order="priority",
+    )
+    n = 7
+    batch = pl.DataFrame(
+        {
+            "query": ["running shoes women"] * n,
+            "item": range(n),
+            "inclusion_probability": [1.0] * n,
+            "stratum": ["informative"] * n,
+            "rank": range(n, 0, -1),
+        }
+    )
+    items = pl.DataFrame(
+        {
+            "item": range(n),
+            "title": [f"Road shoe, model {i}" for i in range(n)],
+            "page": [f"https://example.com/shoes?id={i}&size=38" for i in range(n)],
+        }
+    )
+    with lk.Ledger(f"sqlite:///{tmp_path}/rounds.db") as ledger:
+        opened = ledger.open_round(
+            batch,
+            platform=platform,
+            items=items,
+            label_names=GRADES,
+            instructions="How well does this item answer the query?",
+            name=f"graded {uuid.uuid4().hex[:8]}",
+        )
+        opened.push()
+        yield ledger, opened
+
+
+def test_five_tasks_labeled_by_keyboard_and_one_skipped_are_what_the_pull_shows(
+    page, label_studio_server, graded, tmp_path
+):
+    ledger, opened = graded
+    log_in(page, label_studio_server)
+    page.goto(f"{opened.platform.project_url(opened.project)}?labeling=1")
+    page.wait_for_selector("text=a part of it", timeout=60_000)
+    screenshot(page, tmp_path, "guidelines")
+    page.keyboard.press("Escape")
+    # By priority: the last item of the batch has the first rank.
+    for item, key in zip((6, 5, 4, 3, 2, 1), ("1", "5", "skip", "3", "2", "4"), strict=True):
+        wait_for_task(page, f"model {item}")
+        assert chosen(page) == []
+        link = page.locator(".labelkit-text a")
+        assert link.get_attribute("href") == f"https://example.com/shoes?id={item}&size=38"
+        assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+        if key == "3":
+            box = page.get_by_placeholder("Remark")
+            box.click()
+            page.keyboard.type("2 sizes only")
+            page.keyboard.press("Enter")
+            assert chosen(page) == [], "what is typed as a remark chooses no label"
+            page.evaluate("document.activeElement.blur()")
+        with page.expect_response(lambda answer: "/annotations" in answer.url and answer.ok):
+            if key == "skip":
+                page.keyboard.press("Control+Space")
+            else:
+                page.keyboard.press(key)
+                if key == "3":
+                    screenshot(page, tmp_path, "graded")
+                page.keyboard.press("Control+Enter")
+    # Begun, and not handed in: a draft is no answer.
+    wait_for_task(page, "model 0")
+    with page.expect_response(lambda answer: "/drafts" in answer.url and answer.ok):
+        page.keyboard.press("5")
+
+    result = opened.pull()
+    assert (result.n_new_annotations, result.n_skipped, result.n_answered_tasks) == (6, 1, 5)
+    gold = ledger.gold().sort("item")
+    assert dict(gold.select("item", "label").rows()) == {1: 3, 2: 1, 3: 2, 5: 4, 6: 0}
+    pages = list(opened.platform.answers(opened.project))
+    answers = {task.key: task.answers for page in pages for task in page}
+    assert all(a.annotator == label_studio_server.username for (a,) in answers.values())
+    assert all(a.lead_time_s is not None and a.lead_time_s > 0 for (a,) in answers.values())
+    remarks = {key: a.comment for key, (a,) in answers.items() if a.comment}
+    assert list(remarks.values()) == ["2 sizes only"]
+    assert next(iter(remarks)).endswith(",3]")
+    assert opened.pull().n_new_annotations == 0
 
 
 def screenshot(page: Any, folder: Path, name: str) -> None:

@@ -59,13 +59,13 @@ def test_overconfident_labels_become_honest(simulate, k) -> None:
     assert log_loss(gold) < log_loss(None) - 0.1
 
 
-def test_imbalance_is_learned_from_gold_chosen_where_the_model_was_in_doubt(simulate) -> None:
+def test_imbalance_that_gold_proves_is_learned_where_gold_was_chosen_in_doubt(simulate) -> None:
     simulated = simulate(accuracy=(0.75, 0.7, 0.7, 0.8), balance=(0.8, 0.2))
     without = LabelModel(method="onecoin").fit(simulated.L)
     margin = np.abs(np.diff(without.predict_proba(simulated.L))[:, 0])
     rng = np.random.default_rng(0)
-    doubtful = np.argsort(margin, kind="stable")[:50]
-    audit = rng.choice(np.setdiff1d(np.arange(4000), doubtful), 50, replace=False)
+    doubtful = np.argsort(margin, kind="stable")[:200]
+    audit = rng.choice(np.setdiff1d(np.arange(4000), doubtful), 200, replace=False)
     gold = np.full(4000, -1)
     gold[doubtful], gold[audit] = simulated.truth[doubtful], simulated.truth[audit]
     rest = gold < 0

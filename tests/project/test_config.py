@@ -72,6 +72,17 @@ max_per_query = 2
 kind = "label_studio"
 url = "http://localhost:8080"
 project = "Relevance"
+ca_bundle = "ours.pem"
+overlap = 2
+order = "priority"
+annotators = "id"
+images = ["picture"]
+links = ["page"]
+pair = ["left_", "right_"]
+comments = true
+hosts = ["example.com"]
+drop = ["mail"]
+hash = ["seller"]
 [rounds]
 ledger = "sqlite:///x.db"
 instructions = "Be kind."
@@ -94,6 +105,9 @@ seed = 5
     assert config.selection.audit_share == 1.0
     assert config.selection.max_per_query == 2
     assert config.platform.project == "Relevance"
+    assert (config.platform.overlap, config.platform.order) == (2, "priority")
+    assert (config.platform.drop, config.platform.hash) == (("mail",), ("seller",))
+    assert config.platform.pair == ("left_", "right_")
     assert config.rounds.instructions == "Be kind."
     assert config.run.seed == 5
 
@@ -125,6 +139,9 @@ seed = 5
         ("[log]\npaths = []\n", "line 1: .*name at least one file"),
         (MINIMAL + "[labels]\nnames = ['a', 'a']\n", "line 3: .*all different"),
         (MINIMAL + "[platform]\nkind = 'label_studio'\n", "line 3: .*needs url"),
+        (MINIMAL + "[platform]\noverlap = 0\n", "line 3: .*at least 1; got 0"),
+        (MINIMAL + "[platform]\npair = ['left_']\n", r"line 3: .*side by side; got \['left_'\]"),
+        (MINIMAL + "[platform]\ndrop = ['a']\nhash = ['a']\n", "both name 'a'"),
         (MINIMAL + "[model]\nclass_balance = [0.5, 0.6]\n", "2 probabilities that sum to 1"),
         (MINIMAL + "[tables.t]\npath = 'x'\nkeys = ['shop']\n", r"line 3: .*keys of a table are"),
         (MINIMAL + "[labels]\nunit = ['device']\n", "line 3: .*no key column.*impression, alone"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -250,6 +251,25 @@ def test_an_example_that_a_table_lacks_gets_no_vote_from_it_and_can_be_asked_abo
     assert unknown.any()
     assert set(run.votes().filter(unknown)["good_page"]) == {-1}
     assert project.round_plan(60).n_tasks == 60
+
+
+def test_a_round_spreads_over_the_features_that_the_project_names(small_project):
+    features = 'numeric = ["quality", "impressions"]\ntext = ["title"]\n[run]'
+    small_project.replace("[run]", features)
+    project = Project(small_project.path)
+    project.label()
+    planned = project.round_plan(40, audit_share=0.25)
+    with project.ledger() as ledger:
+        tasks = ledger.round(planned.name, platform=project.platform()).tasks()
+    assert Counter(task.stratum for task in tasks) == {"informative": 30, "audit": 10}
+
+
+def test_a_feature_that_nothing_holds_is_refused_by_name(small_project):
+    small_project.replace("[run]", 'numeric = ["qualty"]\n[run]')
+    project = Project(small_project.path)
+    project.label()
+    with pytest.raises(ProjectError, match=r"'qualty' that neither the evidence"):
+        project.round_plan(10)
 
 
 def test_a_broken_function_is_named_before_the_log_is_read(small_project):

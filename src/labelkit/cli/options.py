@@ -7,7 +7,20 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-Strategy: TypeAlias = Literal["margin", "entropy", "random"]
+Strategy: TypeAlias = Literal[
+    "margin",
+    "entropy",
+    "least_confidence",
+    "expected_change",
+    "random",
+    "cluster_power",
+    "cluster_margin",
+    "k_center",
+    "badge",
+    "typiclust",
+    "power",
+    "softmax",
+]
 ProjectDir = Annotated[
     Path,
     typer.Option("--project", "-C", help="The project directory.", show_default="here"),

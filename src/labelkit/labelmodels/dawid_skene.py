@@ -22,6 +22,8 @@ from labelkit.labelmodels.confusion import (
 )
 from labelkit.labelmodels.intervals import confusion_table
 from labelkit.labelmodels.onecoin import (
+    CENTRE,
+    STRENGTH,
     AccuracyPrior,
     OneCoinProblem,
     em_step,
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 
 Abstentions: TypeAlias = Literal["ignored", "informative"]
 
-# The one-coin fit that the confusion matrices are shrunk towards: `OneCoin`'s own prior.
-_CENTRE, _STRENGTH = 0.8, 0.02
 # A bootstrap replicate starts where the fit ended, and needs to be no better than its own noise.
 _REPLICATE_STEPS, _REPLICATE_TOLERANCE = 60, 1e-4
 
@@ -167,7 +167,7 @@ class DawidSkene(VoteModel):
     def _one_coin(self, statistics: VoteStatistics, balance: FloatArray) -> OneCoinProblem:
         chance = 1 / self.cardinality
         lowest = chance + self.margin * (1 - chance)
-        prior = AccuracyPrior(max(_CENTRE, lowest), _STRENGTH * statistics.n, lowest=lowest)
+        prior = AccuracyPrior(max(CENTRE, lowest), STRENGTH * statistics.n, lowest=lowest)
         return OneCoinProblem(statistics, balance, prior, self.discount_)
 
     def _centres(self, statistics: VoteStatistics, balance: FloatArray) -> FloatArray:

@@ -5,16 +5,18 @@ What goes out: the same tasks with what people answered.
 What it must never do: let an item's text run as markup, show a guess in the audit sample, or let a
 token into an error, a log or the ledger.
 
-``labeling_config`` draws the interface, ``exchange`` is Label Studio's JSON for tasks and answers,
-``label_studio`` and ``files`` are the two platforms, and ``scripted`` answers from held-back truth
-(a simulation tool, not a person). A new platform is one file here, one line below, and one more
-parameter of the conformance suite in ``tests/platforms/test_conformance.py``.
+``interface`` says what is a picture, a link or one of two sides, ``labeling_config`` draws it, and
+``exchange`` is Label Studio's JSON for tasks and answers. ``label_studio`` (with its ``_calls`` and
+its ``_listing``, and ``tokens``) and ``files`` are the two platforms, and ``scripted`` answers from
+held-back truth (a simulation tool, not a person). A new platform is one file here, one line below,
+and one more parameter of the conformance suite in ``tests/platforms/test_conformance.py``.
 """
 
 from __future__ import annotations
 
 from labelkit.platforms.files import FilesPlatform
+from labelkit.platforms.interface import Interface, WorkedExample
 from labelkit.platforms.label_studio import LabelStudio
 from labelkit.platforms.scripted import ScriptedAnnotator
 
-__all__ = ["FilesPlatform", "LabelStudio", "ScriptedAnnotator"]
+__all__ = ["FilesPlatform", "Interface", "LabelStudio", "ScriptedAnnotator", "WorkedExample"]

@@ -10,26 +10,45 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from labelkit.platforms.labeling_config import CHOICES, object_name
+from labelkit.platforms.interface import Interface
+from labelkit.platforms.labeling_config import CHOICES, COMMENT, object_name
 from labelkit.rounds.plan import TASK_KEY
 from labelkit.rounds.platform import HumanAnswer, ProjectSpec, TaskSpec
 
 # JSON as a parser gives it, at the border to a foreign format.
 Json = dict[str, Any]
 
+ORDER_VERSION = "labelkit"
+"""The ``model_version`` of predictions whose score is an order, and of those without a version."""
 
-def task_json(spec: ProjectSpec, task: TaskSpec) -> Json:
-    """A task with its pre-annotation, in the format of Label Studio's import."""
-    record: Json = {"data": {**task.data, TASK_KEY: task.key}}
+
+def task_json(
+    spec: ProjectSpec, task: TaskSpec, interface: Interface | None = None, *, ordered: bool = False
+) -> Json:
+    """A task with its pre-annotation, in the format of Label Studio's import.
+
+    Parameters
+    ----------
+    ordered : the score of the prediction is the task's ``priority``, by which Label Studio's
+        "Uncertainty sampling" orders a project (lowest first). A task without a soft label then has
+        a prediction as well, which is empty and shows nothing
+    """
+    made = {} if interface is None else interface.task_data(spec, task)
+    record: Json = {"data": {**task.data, **made, TASK_KEY: task.key}}
+    prediction: Json = {}
     if task.soft_label is not None:
         best = max(range(len(task.soft_label)), key=task.soft_label.__getitem__)
-        record["predictions"] = [
-            {
-                "model_version": task.model_version or "labelkit",
-                "score": task.soft_label[best],
-                "result": choice_result(spec, spec.label_names[best]),
-            }
-        ]
+        prediction = {
+            "model_version": task.model_version or ORDER_VERSION,
+            "score": task.soft_label[best],
+            "result": choice_result(spec, spec.label_names[best]),
+        }
+    if ordered and task.priority is not None:
+        # Only predictions of the version that the project names are looked at.
+        prediction = {"result": [], **prediction, "score": task.priority}
+        prediction["model_version"] = ORDER_VERSION
+    if prediction:
+        record["predictions"] = [prediction]
     return record
 
 
@@ -67,6 +86,7 @@ def human_answer(record: Mapping[str, Any], *, annotator: str) -> HumanAnswer:
         updated_at=when(record.get("updated_at")),
         raw=json.dumps(record, ensure_ascii=True, default=str, sort_keys=True),
         problem=None if skipped else problem,
+        comment=_comment(record.get("result")),
     )
 
 
@@ -82,9 +102,22 @@ def when(value: object) -> datetime | None:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def _choice(result: object) -> tuple[str | None, str | None]:
+def _regions(result: object, control: str) -> list[Mapping[str, Any]]:
     regions = [r for r in result if isinstance(r, Mapping)] if isinstance(result, list) else []
-    ours = [r for r in regions if r.get("from_name") == CHOICES]
+    return [region for region in regions if region.get("from_name") == control]
+
+
+def _comment(result: object) -> str | None:
+    said: list[str] = []
+    for region in _regions(result, COMMENT):
+        value = region.get("value")
+        text = value.get("text") if isinstance(value, Mapping) else None
+        said += [text] if isinstance(text, str) else [t for t in text or () if isinstance(t, str)]
+    return "\n".join(said) or None
+
+
+def _choice(result: object) -> tuple[str | None, str | None]:
+    ours = _regions(result, CHOICES)
     if not ours:
         return None, f"an annotation without the control {CHOICES!r}"
     value = ours[-1].get("value")

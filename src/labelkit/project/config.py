@@ -15,7 +15,20 @@ from labelkit.project.strict import Source, read_table, refuse_unknown
 from labelkit.project.units import as_toml, joinable
 
 FILE_NAME = "labelkit.toml"
-Strategy = Literal["margin", "entropy", "random"]
+Strategy = Literal[
+    "margin",
+    "entropy",
+    "least_confidence",
+    "expected_change",
+    "random",
+    "cluster_power",
+    "cluster_margin",
+    "k_center",
+    "badge",
+    "typiclust",
+    "power",
+    "softmax",
+]
 
 
 @dataclass(frozen=True)
@@ -181,12 +194,21 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class SelectionConfig:
-    """``[selection]``: whom people look at; see ``labelkit.select``."""
+    """``[selection]``: whom people look at; see ``labelkit.select``.
+
+    Parameters
+    ----------
+    strategy : by default "cluster_power" where ``numeric`` or ``text`` name features, or "margin"
+    numeric, text : columns of the evidence and the tables that make two examples alike
+    """
 
     n: int = 100
-    strategy: Strategy = "margin"
+    strategy: Strategy | None = None
     audit_share: float = 0.2
+    audit: Literal["equal", "pps", "poisson", "class", "score"] = "equal"
     max_per_query: int | None = None
+    numeric: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,16 +219,43 @@ class PlatformConfig:
     ----------
     kind : "files" writes tasks as JSON into ``directory``; "label_studio" talks to ``url``
     project : title of one Label Studio project for all rounds; without it each has its own
+    ca_bundle : file with the certificates to trust instead of the usual ones
+    overlap : how many people answer each task; without it as the project has it
+    order : "pushed" or "priority"; see ``labelkit.LabelStudio``
+    annotators : "email" or "id": what stands for a person in the ledger
+    images, links, pair, comments, hosts : see ``labelkit.platforms.Interface``
+    drop, hash : shown columns with personal data, left out or hashed before a round is planned
     """
 
     kind: Literal["files", "label_studio"] = "files"
     directory: str = "rounds"
     url: str | None = None
     project: str | None = None
+    ca_bundle: str | None = None
+    overlap: int | None = None
+    order: Literal["pushed", "priority"] = "pushed"
+    annotators: Literal["email", "id"] = "email"
+    images: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    pair: tuple[str, ...] = ()
+    comments: bool = False
+    hosts: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind == "label_studio" and not self.url:
             raise ProjectError('[platform] kind = "label_studio" needs url = "https://…".')
+        if self.overlap is not None and self.overlap < 1:
+            raise ProjectError(f"[platform] overlap must be at least 1; got {self.overlap}.")
+        if len(self.pair) not in (0, 2):
+            raise ProjectError(
+                "[platform] pair takes the two beginnings of column names that stand side by side; "
+                f"got {list(self.pair)}."
+            )
+        both = [name for name in self.drop if name in self.hash]
+        if both:
+            raise ProjectError(f"[platform] drop and hash both name {both[0]!r}: say one of them.")
 
 
 @dataclass(frozen=True)

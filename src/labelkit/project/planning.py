@@ -14,6 +14,7 @@ from labelkit.logs.sources import find_files, scan_files
 from labelkit.project.gold import match_gold, unflattered
 from labelkit.project.runs import Run
 from labelkit.selection import LabelPlan, LearningCurves, plan_labels, simulate_rounds
+from labelkit.selection.scores import SCORES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +26,8 @@ def plan_project(
     target: str,
     *,
     n_max: int | None,
-    strategy: Literal["margin", "entropy", "random"],
+    strategy: str | None,
+    audit: Literal["equal", "pps", "poisson", "class", "score"],
     audit_share: float,
     cost_per_label: float | None,
     seconds_per_label: float | None,
@@ -48,8 +50,10 @@ def plan_project(
         target,
         gold=gold if len(gold) else None,
         n_max=n_max,
-        strategy=strategy,
+        # A batch strategy chooses among the most uncertain: their plan stands for it.
+        strategy=strategy if strategy in (*SCORES, "random") else "margin",
         audit_share=audit_share,
+        audit=audit,
         cost_per_label=cost_per_label,
         seconds_per_label=seconds_per_label,
         keys=run.keys,

@@ -245,13 +245,28 @@ class Project(LFViews):
         PlatformError
             It is Label Studio, and LABEL_STUDIO_API_KEY is not set.
         """
-        from labelkit.platforms import FilesPlatform, LabelStudio
+        from labelkit.platforms import FilesPlatform, Interface, LabelStudio
 
         platform = self.config.platform
         if platform.kind == "files":
             return FilesPlatform(self.directory / platform.directory)
-        # It takes its token from LABEL_STUDIO_API_KEY: a secret passes through no file of ours.
-        return LabelStudio(str(platform.url), project=platform.project)
+        ca_bundle = platform.ca_bundle
+        # The token comes from the environment or the keyring: it passes through no file of ours.
+        return LabelStudio(
+            str(platform.url),
+            project=platform.project,
+            interface=Interface(
+                images=platform.images,
+                links=platform.links,
+                pair=(platform.pair[0], platform.pair[1]) if platform.pair else None,
+                comments=platform.comments,
+                hosts=platform.hosts,
+            ),
+            overlap=platform.overlap,
+            order=platform.order,
+            annotators=platform.annotators,
+            ca_bundle=None if ca_bundle is None else self.directory / ca_bundle,
+        )
 
     def where_to_label(self, project: str) -> str:
         """One sentence that tells people where the tasks of a platform project are."""
@@ -362,6 +377,7 @@ class Project(LFViews):
             n_max=n_max,
             strategy=strategy or settings.strategy,
             audit_share=settings.audit_share if audit_share is None else audit_share,
+            audit=settings.audit,
             cost_per_label=cost_per_label,
             seconds_per_label=timed if seconds_per_label is None else seconds_per_label,
             seed=self.config.run.seed if seed is None else seed,

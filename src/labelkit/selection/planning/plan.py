@@ -106,7 +106,7 @@ def plan_labels(
     *,
     gold: NativeFrame | None = None,
     n_max: int | None = None,
-    strategy: Literal["margin", "entropy", "random"] = "margin",
+    strategy: str = "margin",
     audit_share: float = 0.2,
     audit: Literal["equal", "pps", "poisson", "class", "score"] = "equal",
     cost_per_label: float | None = None,
@@ -129,7 +129,9 @@ def plan_labels(
     gold : labels so far: ``keys``, ``label``, ``inclusion_probability``, ``round``; None: none yet,
         and the soft labels are all there is to go by
     n_max : most further labels to consider; the whole pool unless given
-    strategy, audit_share, audit : as in ``select``
+    strategy : name of a score, or "random"; batch strategies choose among the highest scores, so
+        that the plan of their score stands for them
+    audit_share, audit : as in ``select``
     cost_per_label : in your currency
     seconds_per_label : time that one answer takes
     positive : class that precision, recall and F1 are about when there are two classes
