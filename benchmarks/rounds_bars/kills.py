@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -21,6 +23,8 @@ def main(bar: str, argv: list[str]) -> int:
     parser.add_argument("--answers", type=int, default=1000, help="answers a round, to be pulled")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
+    # Told to end, we end the server as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     start = time.monotonic()
     with server() as at, tempfile.TemporaryDirectory() as folder:
         if bar == "two-clients":
