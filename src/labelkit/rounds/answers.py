@@ -36,6 +36,8 @@ def current_answers(connection: sa.Connection, *, round: str | None = None) -> l
             answers.c.status == "answered",
             # A hidden gold question measures the annotator: its answer was known before.
             tasks.c.known_label.is_(None),
+            # What a follow-up round says counts as decisions on the round that it follows.
+            rounds.c.follows_id.is_(None),
         )
         .order_by(answers.c.id)
     )

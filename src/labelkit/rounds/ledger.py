@@ -78,6 +78,7 @@ class Ledger:
         keys: Sequence[str] | None = None,
         model_version: str | None = None,
         preannotate: bool = True,
+        follows: Round | None = None,
     ) -> Round:
         """Write a batch into the ledger as a planned round; nothing is sent yet.
 
@@ -96,6 +97,7 @@ class Ledger:
         keys : key columns; those of the batch unless given
         model_version : what the batch's soft labels came from; shown with pre-annotations
         preannotate : show the soft label as a pre-annotation (never in the audit sample)
+        follows : the round whose disagreements this one settles; see ``rounds.adjudication``
 
         Raises
         ------
@@ -128,6 +130,7 @@ class Ledger:
                     instructions=instructions,
                     model_version=model_version,
                     preannotate=preannotate,
+                    follows_id=None if follows is None else follows._id,
                 )
         if found.fingerprint != plan.fingerprint:
             raise RoundError(
@@ -210,6 +213,22 @@ class Ledger:
         with self._database.read() as connection:
             return event_log(connection, round=round)
 
+    def annotations(self, *, round: str | None = None) -> pl.DataFrame:
+        """Every answer that stands, hidden gold questions included, follow-up rounds not.
+
+        For ``labelkit.rounds.people``; gold comes from ``gold``.
+
+        Returns
+        -------
+        Polars frame: ``round``, ``example`` (key values as JSON), ``annotator``, ``label``,
+        ``known_label`` (of a hidden gold question, else null), ``stratum``,
+        ``inclusion_probability``, ``n_wanted``, ``lead_time_s``, ``at``.
+        """
+        from labelkit.rounds.people.reading import annotations
+
+        with self._database.read() as connection:
+            return annotations(connection, round=round)
+
     def annotators(self) -> pl.DataFrame:
         """Everybody who has answered: ``annotator``, ``first_seen_at``, ``n_annotations``."""
         from labelkit.rounds.store import annotator_table
@@ -285,6 +304,7 @@ def _insert(
     instructions: str | None,
     model_version: str | None,
     preannotate: bool,
+    follows_id: int | None,
 ) -> sa.Row[Any]:
     import hashlib
 
@@ -308,6 +328,7 @@ def _insert(
         "instructions": instructions,
         "design": None if design is None else asdict(design),
         "model_version": model_version,
+        "follows_id": follows_id,
         "created_at": now,
         "updated_at": now,
     }

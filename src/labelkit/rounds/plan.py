@@ -40,6 +40,8 @@ class PlannedTask:
     rank: int
     soft_label: tuple[float, ...] | None
     push_order: int
+    known_label: int | None = None
+    n_wanted: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def plan_round(
     Parameters
     ----------
     batch : frame with ``keys``, ``inclusion_probability``, ``stratum`` and optionally ``score``,
-        ``rank`` and ``p_0`` … ``p_{k-1}``
+        ``rank``, ``p_0`` … ``p_{k-1}``, ``known_label`` (class of a hidden gold question, else
+        null) and ``n_wanted`` (how many people are to answer)
     items : frame with some or all of ``keys`` and the fields to show people, or None
 
     Raises
@@ -78,6 +81,7 @@ def plan_round(
     names = _checked_labels(label_names)
     table = collect(nw.from_native(batch)).to_polars()
     _check_batch(table, keys)
+    _check_known(table, len(names))
     dtypes = key_dtypes(table.schema, keys)
     probabilities = _probability_columns(table, len(names))
     shown = _shown(table, items, keys)
@@ -88,7 +92,10 @@ def plan_round(
     rows = zip(table.iter_rows(named=True), shown.iter_rows(named=True), orders, strict=True)
     for number, (row, seen, order) in enumerate(rows, start=1):
         payload = {field.name: as_text(seen[field.caption]) for field in fields}
-        soft = tuple(float(row[c]) for c in probabilities) if probabilities else None
+        known = row.get("known_label")
+        # A hidden gold question must look like the audit sample, which shows no guess.
+        shows = probabilities and known is None
+        soft = tuple(float(row[c]) for c in probabilities) if shows else None
         tasks.append(
             PlannedTask(
                 example_key=encode([row[key] for key in keys]),
@@ -100,6 +107,8 @@ def plan_round(
                 rank=int(row["rank"]) if row.get("rank") is not None else number,
                 soft_label=soft,
                 push_order=order,
+                known_label=None if known is None else int(known),
+                n_wanted=int(row.get("n_wanted") or 1),
             )
         )
     what = [list(keys), list(dtypes), list(names), [f.caption for f in fields]]
@@ -110,6 +119,9 @@ def plan_round(
             repr(task.inclusion_probability),
             task.stratum,
             json.dumps([round(p, 6) for p in task.soft_label or ()]),
+            # Only where they are used: rounds of older ledgers keep their fingerprints.
+            *([] if task.known_label is None else [f"known {task.known_label}"]),
+            *([] if task.n_wanted == 1 else [f"wanted {task.n_wanted}"]),
         ]
         for task in tasks
     )
@@ -182,6 +194,20 @@ def _check_batch(table: pl.DataFrame, keys: Sequence[str]) -> None:
         )
 
 
+def _check_known(table: pl.DataFrame, cardinality: int) -> None:
+    import polars as pl
+
+    for name, lowest, highest in (("known_label", 0, cardinality - 1), ("n_wanted", 1, 1000)):
+        if name not in table.columns:
+            continue
+        bad = table.filter(~pl.col(name).is_between(lowest, highest))
+        if len(bad):
+            raise RoundError(
+                f"Column {name!r} is outside {lowest} … {highest} in {len(bad):,} of "
+                f"{len(table):,} rows (first: {bad[name][0]})."
+            )
+
+
 def _probability_columns(table: pl.DataFrame, cardinality: int) -> list[str]:
     found = [name for name in table.columns if re.fullmatch(r"p_\d+", name)]
     wanted = [f"p_{label}" for label in range(cardinality)]
@@ -190,6 +216,8 @@ def _probability_columns(table: pl.DataFrame, cardinality: int) -> list[str]:
             f"The batch has probabilities {', '.join(sorted(found))}, but {cardinality} label "
             f"names were given: name the classes 0 … {len(found) - 1} in that order."
         )
+    if "known_label" in table.columns:
+        table = table.filter(table["known_label"].is_null())
     if not found or table.select(wanted).null_count().sum_horizontal().item():
         return []
     return wanted

@@ -80,6 +80,8 @@ def insert_tasks(
             "rank": task.rank,
             "soft_label": None if task.soft_label is None else list(task.soft_label),
             "model_version": model_version,
+            "known_label": task.known_label,
+            "n_wanted": task.n_wanted,
             # A shown guess anchors the annotator, and the audit must not be anchored.
             "pre_annotated": preannotate
             and task.soft_label is not None
