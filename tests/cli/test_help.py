@@ -35,6 +35,10 @@ COMMANDS = [
     "round pull",
     "round status",
     "round close",
+    "round run",
+    "round adjudicate",
+    "round people",
+    "round report",
     "simulate rounds",
 ]
 HEAVY = (

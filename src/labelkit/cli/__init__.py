@@ -15,6 +15,7 @@ In the order in which data meets them:
 - ``bias``      bias
 - ``export``    export
 - ``rounds``    round plan (also of a target), push, pull, status, close
+- ``people``    round run, adjudicate, people, report
 - ``simulate``  simulate rounds
 - ``output``    what a command says, and its exit code
 - ``render``    small frames as Rich tables
@@ -24,7 +25,7 @@ In the order in which data meets them:
 from __future__ import annotations
 
 from labelkit.cli import commands, rounds  # isort: skip — the order of --help
-from labelkit.cli import bias, export, functions, simulate, suggest  # isort: skip
+from labelkit.cli import bias, export, functions, people, simulate, suggest  # isort: skip
 from labelkit.cli.app import app
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "export",
     "functions",
     "main",
+    "people",
     "rounds",
     "simulate",
     "suggest",

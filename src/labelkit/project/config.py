@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from labelkit.errors import LogError, ProjectError
+from labelkit.errors import LogError, ProjectError, SelectionError
 from labelkit.evidence.units import EXAMPLE, IMPRESSION, KEYS, belongs_to_a_query, checked_unit
 from labelkit.project.strict import Source, read_table, refuse_unknown
 from labelkit.project.units import as_toml, joinable
@@ -260,10 +260,40 @@ class PlatformConfig:
 
 @dataclass(frozen=True)
 class RoundsConfig:
-    """``[rounds]``: the ledger's database. ``sqlite:///name.db`` lies in the project directory."""
+    """``[rounds]``: the ledger's database. ``sqlite:///name.db`` lies in the project directory.
+
+    Parameters
+    ----------
+    budget : tasks that ``round run`` may ask in all, those that are asked again included
+    target : metric and half-width, as in "f1 ± 0.03", at which ``round run`` plans no more
+    max_rounds : rounds that ``round run`` plans at most
+    min_agreement : share of an example's annotators behind its commonest answer, below which it is
+        asked again; 1 takes every disagreement
+    """
 
     ledger: str = "sqlite:///rounds.db"
     instructions: str | None = None
+    budget: int | None = None
+    target: str | None = None
+    max_rounds: int | None = None
+    min_agreement: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("budget", "max_rounds"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ProjectError(f"[rounds] {name} is at least 1; got {value}.")
+        if not 0 < self.min_agreement <= 1:
+            raise ProjectError(
+                f"[rounds] min_agreement is above 0 and at most 1; got {self.min_agreement}."
+            )
+        if self.target is not None:
+            from labelkit.selection.planning.target import read_target
+
+            try:
+                read_target(self.target)
+            except SelectionError as error:
+                raise ProjectError(f"[rounds] {error}") from None
 
 
 @dataclass(frozen=True)

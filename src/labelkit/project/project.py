@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from labelkit.bias import Scheme
     from labelkit.lfs import AnyLF
     from labelkit.project.biasing import BiasReport
+    from labelkit.project.people import Adjudicated, PeopleReport
     from labelkit.project.training import Rows, TrainingSet
     from labelkit.rounds import (
         AnnotationPlatform,
@@ -432,6 +433,46 @@ class Project(LFViews):
         """Close a round (default: the round that is open)."""
         with self._round(name) as round_:
             return round_.close()
+
+    def round_adjudicate(self, name: str | None = None) -> Adjudicated:
+        """Ask again what people disagree on, or take in what was answered to that.
+
+        ``name`` is the round itself, not its follow-up round (default: the one that is open).
+        """
+        from labelkit.project.people import adjudicate
+
+        if name is None:
+            name = self._only_open()
+        with self.ledger() as ledger:
+            round_ = ledger.round(name, platform=self.platform())
+            return adjudicate(ledger, round_, min_agreement=self.config.rounds.min_agreement)
+
+    def _only_open(self) -> str:
+        from labelkit.rounds.adjudication import SUFFIX
+
+        names = [s.name for s in self.round_status() if s.state != "closed"]
+        names = [name for name in names if not name.endswith(SUFFIX)]
+        if len(names) != 1:
+            which = ", ".join(names) or "none is open"
+            raise RoundError(f"Name the round to adjudicate with --name ({which}).")
+        return names[0]
+
+    def round_people(
+        self, name: str | None = None, *, cost_per_label: float | None = None
+    ) -> PeopleReport:
+        """How far people agree, how good each is, and when the work will end.
+
+        Raises
+        ------
+        RoundError
+            There is no round, or none of that name.
+        """
+        from labelkit.project.people import people_report
+
+        if not self._has_ledger():
+            raise RoundError("There is no round yet. Run `labelkit round plan` first.")
+        with self.ledger() as ledger:
+            return people_report(ledger, name, cost_per_label=cost_per_label)
 
     def round_status(self) -> tuple[RoundStatus, ...]:
         """Where every round stands, oldest first."""

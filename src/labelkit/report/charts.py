@@ -270,6 +270,27 @@ def count_chart(counts: pl.DataFrame) -> str:
     return to_svg(chart, height=36 * len(counts))
 
 
+def annotator_chart(annotators: pl.DataFrame) -> str:
+    """Accuracy of each annotator with its interval.
+
+    Parameters
+    ----------
+    annotators : ``annotator``, ``accuracy``, ``low``, ``high``, in the order of the page
+    """
+    import altair as alt
+
+    who = alt.Y("annotator:N", title=None, sort=None)
+    scale = alt.Scale(domain=[0, 1])
+    base = alt.Chart(annotators)
+    reach = base.mark_rule(color=_MAIN).encode(
+        y=who, x=alt.X("low:Q", title="accuracy", scale=scale), x2="high:Q"
+    )
+    points = base.mark_point(color=_MAIN, filled=True, size=60, opacity=1).encode(
+        y=who, x=alt.X("accuracy:Q", title="accuracy", scale=scale)
+    )
+    return to_svg(reach + points, height=24 * len(annotators))
+
+
 def _whole(value: object) -> int:
     return int(value) if isinstance(value, int | float) else 1
 

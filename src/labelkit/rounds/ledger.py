@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -224,10 +225,33 @@ class Ledger:
         ``known_label`` (of a hidden gold question, else null), ``stratum``,
         ``inclusion_probability``, ``n_wanted``, ``lead_time_s``, ``at``.
         """
-        from labelkit.rounds.people.reading import annotations
+        from labelkit.rounds.people.reading import standing
 
         with self._database.read() as connection:
-            return annotations(connection, round=round)
+            return standing(connection, round=round)
+
+    def n_wanting(self, round: str) -> int:
+        """How many tasks of a round have fewer answers of different people than are wanted."""
+        from labelkit.rounds.people.reading import n_wanting
+
+        with self._database.read() as connection:
+            return n_wanting(connection, round)
+
+    @contextmanager
+    def lease(self, name: str, *, wait_s: float = 0.0) -> Iterator[None]:
+        """Be the only process that shares this ledger and does ``name``, for a ``with`` block.
+
+        Who is killed loses it by itself.
+
+        Raises
+        ------
+        RoundBusy
+            Another process has it, and kept it for ``wait_s`` seconds.
+        """
+        from labelkit.rounds.lease import hold
+
+        with hold(self._database, name, wait_s=wait_s):
+            yield
 
     def annotators(self) -> pl.DataFrame:
         """Everybody who has answered: ``annotator``, ``first_seen_at``, ``n_annotations``."""

@@ -114,7 +114,8 @@ def _pair_agreement(table: FloatArray) -> FloatArray:
     total = table.sum(axis=1)
     pairs = total * (total - 1)
     same = (table * (table - 1)).sum(axis=1)
-    return np.divide(same, pairs, out=np.zeros(len(table)), where=pairs > 0)
+    agreed: FloatArray = np.divide(same, pairs, out=np.zeros(len(table)), where=pairs > 0)
+    return agreed
 
 
 Found = tuple[str, float | None, float | None, float | None, str]
@@ -185,7 +186,9 @@ def _disagreement(coincidence: FloatArray, scale: Scale) -> tuple[FloatArray, Fl
 
 def _alpha_of(coincidence: FloatArray, scale: Scale) -> FloatArray:
     observed, expected = _disagreement(coincidence, scale)
-    return 1 - np.divide(observed, expected, out=np.full(len(observed), np.nan), where=expected > 0)
+    nothing = np.full(len(observed), np.nan)
+    ratio: FloatArray = np.divide(observed, expected, out=nothing, where=expected > 0)
+    return 1 - ratio
 
 
 def _distance(per_class: FloatArray, scale: Scale) -> FloatArray:

@@ -105,7 +105,8 @@ def mix_gold(
     # Half-way places keep the order of the others.
     places = np.r_[np.arange(len(table)), random.integers(0, len(table) + 1, n) - 0.5]
     order = np.argsort(np.argsort(places, kind="stable"), kind="stable")
-    return whole.with_columns(rank=pl.Series(order + 1, dtype=pl.Int64))
+    mixed: pl.DataFrame = whole.with_columns(rank=pl.Series(order + 1, dtype=pl.Int64))
+    return mixed
 
 
 def assign(

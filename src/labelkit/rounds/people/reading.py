@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def annotations(connection: sa.Connection, *, round: str | None = None) -> pl.DataFrame:
+def standing(connection: sa.Connection, *, round: str | None = None) -> pl.DataFrame:
     """See ``Ledger.annotations``."""
     import polars as pl
 
@@ -48,10 +48,29 @@ def annotations(connection: sa.Connection, *, round: str | None = None) -> pl.Da
     )
     if round is not None:
         query = query.where(rounds.c.name == round)
-    schema = {
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
         "round": pl.String, "example": pl.String, "annotator": pl.String, "label": pl.Int64,
         "known_label": pl.Int64, "stratum": pl.String, "inclusion_probability": pl.Float64,
         "n_wanted": pl.Int64, "lead_time_s": pl.Float64, "at": pl.Datetime("us", "UTC"),
     }  # fmt: skip
     rows = [tuple(row) for row in connection.execute(query)]
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def n_wanting(connection: sa.Connection, round: str) -> int:
+    """How many tasks of a round have fewer annotators' answers than they are to get."""
+    people = sa.func.count(sa.distinct(answers.c.annotator))
+    counts = sa.and_(
+        answers.c.task_id == tasks.c.id,
+        answers.c.is_current.is_(True),
+        answers.c.status == "answered",
+    )
+    short = (
+        sa.select(tasks.c.id)
+        .select_from(tasks.join(rounds, tasks.c.round_id == rounds.c.id).outerjoin(answers, counts))
+        .where(rounds.c.name == round)
+        .group_by(tasks.c.id, tasks.c.n_wanted)
+        .having(people < tasks.c.n_wanted)
+        .subquery()
+    )
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(short)) or 0)
