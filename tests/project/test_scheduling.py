@@ -70,6 +70,35 @@ def test_a_turn_that_was_killed_is_finished_by_the_next(small_project):
     assert project.round_status()[1].n_on_platform == statuses[1].n_tasks
 
 
+def test_a_second_scheduler_ends_well_and_says_who_is_at_work(small_project):
+    project = Project(small_project.path)
+    with project.ledger() as ledger, ledger.lease(LEASE):
+        done = invoke(small_project, "run", "--once", "--json")
+    assert done.exit_code == 0
+    assert "is held by" in json.loads(done.stdout)["said"]
+
+
+def test_a_round_waits_for_the_overlap_and_then_hides_gold_in_the_next(small_project):
+    small_project.append("[rounds]\noverlap_share = 0.5\nhidden_gold = 0.2\n")
+    project = Project(small_project.path)
+    list(turn(project))
+    small_project.answer("round-1")
+    assert kinds(turn(project)) == ["pull", "wait"]
+    folder = small_project.path / "rounds" / "round-1"
+    sheet = (folder / "annotations.csv").read_text(encoding="utf-8")
+    (folder / "annotations-b.csv").write_text(sheet.replace(",ann,", ",bea,"), encoding="utf-8")
+    assert kinds(turn(project)) == ["pull", "close", "label", "plan", "push"]
+    small_project.answer("round-2")
+    project.round_pull()
+    with project.ledger() as ledger:
+        found = ledger.annotations(round="round-2")
+    assert found["known_label"].count() == 10
+    assert len(found) == 50
+    assert len(project.gold()) == 80
+    told = json.loads(invoke(small_project, "people", "--json").stdout)
+    assert {row["annotator"]: row["n_known"] for row in told["annotators"]}["ann"] == 10
+
+
 def test_two_schedulers_do_not_work_at_once(small_project):
     project = Project(small_project.path)
     with project.ledger() as ledger, ledger.lease(LEASE), pytest.raises(RoundBusy):

@@ -51,8 +51,9 @@ def run(
     Next: `labelkit round status`, `labelkit round people`
     """
     with Output(quiet, as_json, debug) as out:
+        from labelkit.errors import RoundBusy
         from labelkit.project import Project
-        from labelkit.project.scheduling import keep_running, read_every, turn
+        from labelkit.project.scheduling import Step, keep_running, read_every, turn
 
         span = read_every(every)
         if print_cron or print_systemd:
@@ -62,8 +63,12 @@ def run(
             return
         opened = Project(project)
         if once or dry_run:
-            for step in turn(opened, dry_run=dry_run):
-                _tell(out, step)
+            try:
+                for step in turn(opened, dry_run=dry_run):
+                    _tell(out, step)
+            except RoundBusy as busy:
+                # Another scheduler does what there is to do: no reason for cron to send mail.
+                _tell(out, Step("wait", None, True, str(busy)))
             return
         try:
             keep_running(opened, span, said=lambda step: _tell(out, step))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ from labelkit.project.config import Config
 from labelkit.project.gold import match_gold
 from labelkit.project.runs import Run
 from labelkit.project.tables import join_tables, shown_items
+from labelkit.rounds.people import mix_gold, overlap_plan
 from labelkit.rounds.privacy import KEY_VARIABLE, PrivacyRule, protect
 from labelkit.selection import select
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from labelkit.rounds import AnnotationPlatform, Ledger, Round
 
 
@@ -59,13 +63,14 @@ def open_round(
         seed=seed,
         keys=keys,
     )
-    shown = shown_items(batch.frame, config.tables, directory, examples=run.evidence(), keys=keys)
+    peopled = replace(batch, frame=_for_people(batch.frame, ledger, labels, config, seed=seed))
+    shown = shown_items(peopled.frame, config.tables, directory, examples=run.evidence(), keys=keys)
     rule = PrivacyRule(config.platform.drop, config.platform.hash)
     if rule:
         # Before the ledger sees them, so that it holds no more than people do.
         shown = protect(shown, rule, keys=keys, secret=os.environ.get(KEY_VARIABLE))
     return ledger.open_round(
-        batch,
+        peopled,
         platform=platform,
         items=shown,
         label_names=config.labels.names,
@@ -98,3 +103,27 @@ def features_of(run: Run, config: Config, directory: Path) -> Features | None:
             f"nor a table has. The evidence holds what labeling functions read: {', '.join(there)}."
         )
     return features(joined, numeric=settings.numeric, text=settings.text, keys=run.keys)
+
+
+def _for_people(
+    batch: pl.DataFrame, ledger: Ledger, labels: pl.DataFrame, config: Config, *, seed: int
+) -> pl.DataFrame:
+    """The batch with overlap and hidden gold questions, as ``[rounds]`` says."""
+    import polars as pl
+
+    settings, keys = config.rounds, config.labels.unit
+    if settings.overlap_share:
+        wanted = overlap_plan(
+            len(batch), share=settings.overlap_share, k=settings.overlap, seed=seed
+        )
+        batch = batch.with_columns(n_wanted=pl.Series(wanted))
+    if settings.hidden_gold:
+        gold = match_gold(ledger.gold(), labels, keys)
+        # One answer is an opinion: whoever is judged by it may be right and the gold wrong.
+        sure = (pl.col("annotators") > 1) & (pl.col("agreement") == 1)
+        known = gold.filter(sure | pl.col("adjudicated"))
+        n = round(len(batch) * settings.hidden_gold / (1 - settings.hidden_gold))
+        # Early rounds have little that is known; they go without rather than not at all.
+        if len(known) >= max(n, 1):
+            batch = mix_gold(batch, known, keys=keys, share=settings.hidden_gold, seed=seed)
+    return batch

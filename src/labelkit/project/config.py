@@ -269,6 +269,10 @@ class RoundsConfig:
     max_rounds : rounds that ``round run`` plans at most
     min_agreement : share of an example's annotators behind its commonest answer, below which it is
         asked again; 1 takes every disagreement
+    overlap_share : share of a round's tasks, drawn at random, that ``overlap`` people are to answer
+    overlap : how many that is, at least 2
+    hidden_gold : share of a round's tasks that are questions with known answers: gold of earlier
+        rounds that two people or more agreed on, or that was adjudicated
     """
 
     ledger: str = "sqlite:///rounds.db"
@@ -277,12 +281,20 @@ class RoundsConfig:
     target: str | None = None
     max_rounds: int | None = None
     min_agreement: float = 1.0
+    overlap_share: float = 0.0
+    overlap: int = 2
+    hidden_gold: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("budget", "max_rounds"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ProjectError(f"[rounds] {name} is at least 1; got {value}.")
+        if not 0 <= self.overlap_share <= 1 or self.overlap < 2 or not 0 <= self.hidden_gold < 1:
+            raise ProjectError(
+                f"[rounds] overlap_share = {self.overlap_share}, overlap = {self.overlap}, "
+                f"hidden_gold = {self.hidden_gold}: within [0, 1], at least 2, and within [0, 1)."
+            )
         if not 0 < self.min_agreement <= 1:
             raise ProjectError(
                 f"[rounds] min_agreement is above 0 and at most 1; got {self.min_agreement}."
