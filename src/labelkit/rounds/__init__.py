@@ -13,7 +13,8 @@ turns a batch into tasks, ``database``, ``tables``, ``counters`` and ``store`` k
 ``platform`` is what an annotation platform must do, ``round`` moves a round on (``states``),
 ``sending`` pushes it once (``sends``, ``lease``, ``processes``), ``intake`` takes answers in,
 ``decisions`` those of adjudicators, ``answers`` and ``gold`` turn them into labels, ``effort`` says
-what they took, and ``ledger`` is the way in.
+what they took, ``adjudication`` asks again where people disagree, ``people`` is about the people
+themselves, and ``ledger`` is the way in.
 """
 
 from __future__ import annotations
