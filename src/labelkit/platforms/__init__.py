@@ -17,6 +17,14 @@ from __future__ import annotations
 from labelkit.platforms.files import FilesPlatform
 from labelkit.platforms.interface import Interface, WorkedExample
 from labelkit.platforms.label_studio import LabelStudio
+from labelkit.platforms.offline_page import OfflinePage
 from labelkit.platforms.scripted import ScriptedAnnotator
 
-__all__ = ["FilesPlatform", "Interface", "LabelStudio", "ScriptedAnnotator", "WorkedExample"]
+__all__ = [
+    "FilesPlatform",
+    "Interface",
+    "LabelStudio",
+    "OfflinePage",
+    "ScriptedAnnotator",
+    "WorkedExample",
+]
