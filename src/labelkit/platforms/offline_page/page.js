@@ -290,6 +290,7 @@
     element("name").close();
     load(name);
     element("who").textContent = `Annotator: ${name}`;
+    element("who").hidden = false;
     if (n) show(place);
   }
   function ask() {
