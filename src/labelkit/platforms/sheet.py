@@ -22,10 +22,11 @@ SKIP = "(skip)"
 """What stands for the label where somebody could not answer."""
 
 # What begins a formula somewhere, the wide forms of East Asian keyboards included. It may stand at
-# the beginning of a cell, or of what a program that splits at another delimiter takes for one.
+# the beginning of a cell, or of what a program that splits at another delimiter takes for one: it
+# then takes our quotes for text as well.
 _FORMULA = r"'*[=+\-@＝＋－＠]"
-_TO_QUOTE = re.compile(rf"^(?={_FORMULA}|'*[\t\r\n])|(?<=[;\t\r\n])(?={_FORMULA})")
-_QUOTED = re.compile(rf"^'(?={_FORMULA}|'*[\t\r\n])|(?<=[;\t\r\n])'(?={_FORMULA})")
+_TO_QUOTE = re.compile(rf"^(?={_FORMULA}|'*[\t\r\n])|(?<=[;,\t\r\n\"])(?={_FORMULA})")
+_QUOTED = re.compile(rf"^'(?={_FORMULA}|'*[\t\r\n])|(?<=[;,\t\r\n\"])'(?={_FORMULA})")
 
 # No spreadsheet program takes more in a cell.
 _LONGEST = 32_000
