@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
 import labelkit as lk
@@ -18,6 +20,7 @@ from labelkit.platforms.hostile import HOSTILE_LABELS, HOSTILE_TEXTS, MARKER
 
 pytestmark = pytest.mark.browser
 
+_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 GRADES = ("not relevant", "somewhat relevant", "relevant")
 
 
@@ -37,6 +40,7 @@ class Desk:
     def sit_down(self, name: str) -> None:
         self.page.fill("#name-field", name)
         self.page.keyboard.press("Enter")
+        self.page.wait_for_selector("#name", state="hidden")
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -373,6 +377,39 @@ def test_single_keys_can_be_turned_off_and_all_is_reached_by_tab(page, platform,
     desk.press("Enter")
     assert desk.count() == "1 of 8 answered, 0 skipped"
     assert page.inner_text("#status") == "not relevant: saved."
+
+
+def test_a_browser_that_is_killed_loses_no_answer(chromium, platform, graded, tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    counts = []
+    with sync_api.sync_playwright() as playwright:
+        for _ in range(2):
+            context = playwright.chromium.launch_persistent_context(
+                tmp_path / "profile", executable_path=chromium, args=list(_FLAGS)
+            )
+            desk = Desk(context.new_page(), platform, graded.project)
+            desk.sit_down("anna")
+            counts.append(desk.count())
+            desk.press("1", "2", "s")
+            # A person's time between two keys; the browser's own delay for localStorage is longer.
+            desk.page.wait_for_timeout(500)
+            for process in psutil.process_iter(["cmdline"]):
+                if str(tmp_path / "profile") in " ".join(process.info["cmdline"] or ()):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+            with contextlib.suppress(sync_api.Error):
+                context.close()
+    assert counts == ["0 of 8 answered, 0 skipped", "2 of 8 answered, 1 skipped"]
+
+
+def test_two_tabs_of_one_person_see_what_either_was_told(page, platform, graded):
+    first = Desk(page, platform, graded.project)
+    first.sit_down("anna")
+    second = Desk(page.context.new_page(), platform, graded.project)
+    second.sit_down("anna")
+    second.press("3")
+    page.wait_for_function("document.getElementById('count').textContent.startsWith('1 of')")
+    assert first.chosen() == ["relevant"]
 
 
 def test_without_storage_the_page_says_so_and_still_exports(page, platform, ledger, graded):

@@ -37,6 +37,39 @@
   }
   const kept = (name) => { try { return storage && storage.getItem(name); } catch { return null; } };
 
+  // Browsers write localStorage to disk seconds to a minute late, and IndexedDB at once: with a copy
+  // there, a browser that is killed loses nothing. It answers late, so it is read only at the start.
+  const RECALL_MS = 3_000;
+  const copies = new Promise((done) => {
+    try {
+      const request = indexedDB.open("labelkit", 1);
+      request.onupgradeneeded = () => request.result.createObjectStore("kept");
+      request.onsuccess = () => done(request.result);
+      request.onerror = request.onblocked = () => done(null);
+    } catch { done(null); }
+  });
+  function keepTwice(name, value) {
+    keep(name, value);
+    copies.then((database) => {
+      try {
+        const change = database?.transaction("kept", "readwrite", { durability: "strict" });
+        change?.objectStore("kept").put(value, name);
+      } catch { /* the first copy is there, or its loss was told */ }
+    });
+  }
+  function recalled(prefix) {
+    const read = copies.then((database) => new Promise((done) => {
+      if (!database) { done(new Map()); return; }
+      const found = database.transaction("kept").objectStore("kept");
+      const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
+      const names = found.getAllKeys(range), values = found.getAll(range);
+      found.transaction.oncomplete = () => done(new Map(names.result.map((name, i) => [name, values.result[i]])));
+      found.transaction.onerror = found.transaction.onabort = () => done(new Map());
+    })).catch(() => new Map());
+    const late = new Promise((done) => { setTimeout(() => done(new Map()), RECALL_MS); });
+    return Promise.race([read, late]);
+  }
+
   // A record is usable if it says what it must; anything else was not written by this page.
   function usable(record) {
     return record !== null && typeof record === "object"
@@ -63,19 +96,22 @@
     if (record) lastTime = Math.max(lastTime, record.updated);
   }
 
-  function load(name) {
+  function load(name, copied) {
     person = name;
     records.fill(undefined);
     spent.clear();
     nAnswered = nSkipped = lastTime = 0;
-    session = kept(`${mine()}session`) || "";
+    session = kept(`${mine()}session`) || copied.get(`${mine()}session`) || "";
     if (!/^[0-9a-f]{32}$/.test(session)) {
       const bytes = crypto.getRandomValues(new Uint8Array(16));
       session = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-      keep(`${mine()}session`, session);
     }
+    keepTwice(`${mine()}session`, session);
     tasks.forEach((task, at) => {
-      const record = parsed(kept(`${mine()}a/${task.key}`));
+      const name = `${mine()}a/${task.key}`;
+      const here = parsed(kept(name)), copy = parsed(copied.get(name) ?? null);
+      const record = copy && !(here?.updated >= copy.updated) ? copy : here;
+      if (record && record !== here) keep(name, JSON.stringify(record));
       if (record) { put(at, record); spent.set(at, record.lead); }
     });
     undone = records.map((record, at) => ({ place: at, before: undefined, record }))
@@ -103,7 +139,7 @@
     const time = Math.max(Date.now(), lastTime + 1);
     const full = { lead: Math.round(spent.get(place) ?? 0), created: before?.created ?? time, updated: time, ...record };
     put(place, full);
-    keep(`${mine()}a/${tasks[place].key}`, JSON.stringify(full));
+    keepTwice(`${mine()}a/${tasks[place].key}`, JSON.stringify(full));
     say(said);
     return before;
   }
@@ -269,7 +305,7 @@
         if (records[at] && records[at].updated >= record.updated) continue;
         put(at, record);
         spent.set(at, record.lead);
-        keep(`${mine()}a/${tasks[at].key}`, JSON.stringify(record));
+        keepTwice(`${mine()}a/${tasks[at].key}`, JSON.stringify(record));
         taken += 1;
       }
     } catch {
@@ -284,11 +320,13 @@
   function clean(name) {
     return name.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "").trim().normalize("NFC");
   }
-  function start() {
+  async function start() {
     const name = clean(element("name-field").value);
     if (!name) { element("name-field").focus(); return; }
+    const copied = await recalled(`${round}p/${encodeURIComponent(name)}/`);
+    if (!element("name").open) return;
+    load(name, copied);
     element("name").close();
-    load(name);
     element("who").textContent = `Annotator: ${name}`;
     element("who").hidden = false;
     if (n) show(place);
