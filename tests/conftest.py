@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "plugins"))
-pytest_plugins = ["label_studio_plugin", "small_project_plugin", "spark_plugin"]
+pytest_plugins = [
+    "label_studio_plugin",
+    "postgresql_plugin",
+    "small_project_plugin",
+    "spark_plugin",
+]
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -13,6 +13,7 @@
     ├── NotFittedError      an estimator was used before ``fit``
     ├── SelectionError      a batch that cannot be drawn
     ├── RoundError          a labeling round was asked for a step that it cannot take
+    │   └── RoundBusy       another process does this now, or has taken it over
     ├── PlatformError       the annotation platform is unreachable, or refused a call
     ├── GoldError           gold labels that cannot validate anything
     └── ProjectError        ``labelkit.toml`` or a run directory is not usable
@@ -74,6 +75,10 @@ class SelectionError(LabelkitError):
 
 class RoundError(LabelkitError):
     """A labeling round was asked for a step that it cannot take."""
+
+
+class RoundBusy(RoundError):
+    """Another process does this now, or has taken it over; repeat later, nothing is lost."""
 
 
 class PlatformError(LabelkitError):

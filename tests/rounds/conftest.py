@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 import labelkit as lk
 
@@ -32,9 +34,31 @@ def items() -> pl.DataFrame:
     return pl.DataFrame({"item": list(range(50)), "title": [f"Title {i}" for i in range(50)]})
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a ledger that is not there yet, on each database that we promise."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/rounds.db"
+    return str(request.getfixturevalue("postgresql_server").new_database())
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/rounds.db"
+
+
+@pytest.fixture
+def rows(url: str) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Asks the ledger's database itself, past labelkit."""
+    address = url.replace("postgresql:", "postgresql+psycopg:")
+
+    def ask(query: str) -> list[tuple[Any, ...]]:
+        engine = sa.create_engine(address, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            result = connection.exec_driver_sql(query)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    return ask
 
 
 @pytest.fixture

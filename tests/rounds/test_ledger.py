@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 
@@ -91,19 +90,19 @@ def test_steps_out_of_order_are_refused(ledger, batch, platform):
             step()
 
 
-def test_a_pull_with_nothing_new_changes_nothing_in_the_ledger(url, ledger, batch, platform):
+def test_a_pull_with_nothing_new_changes_nothing_in_the_ledger(rows, ledger, batch, platform):
     round_ = ledger.open_round(batch, platform=platform)
     round_.push()
     ScriptedAnnotator(truth_of(batch)).answer(round_)
     round_.pull()
-    before = dump(url)
+    before = dump(rows)
     assert round_.pull().n_new_annotations == 0
     assert round_.push().n_pushed == 0
-    assert dump(url) == before
+    assert dump(rows) == before
 
 
 def test_a_changed_answer_replaces_the_old_one_in_gold_and_both_are_kept(
-    url, ledger, batch, platform
+    rows, ledger, batch, platform
 ):
     round_ = ledger.open_round(batch, platform=platform)
     project = round_.push().project
@@ -114,23 +113,20 @@ def test_a_changed_answer_replaces_the_old_one_in_gold_and_both_are_kept(
     result = round_.pull()
     assert (result.n_new_annotations, result.n_changed_annotations) == (0, 6)
     assert ledger.gold()["label"].to_list() == [1] * 12
-    kept = sqlite3.connect(url.removeprefix("sqlite:///"))
-    versions = kept.execute("SELECT label, is_current FROM annotations ORDER BY id").fetchall()
-    kept.close()
+    versions = rows("SELECT label, is_current FROM annotations ORDER BY id")
     assert versions.count((0, 0)) == 6
     assert versions.count((1, 1)) == 12
 
 
-def test_every_step_leaves_an_event(url, ledger, batch, platform):
+def test_every_step_leaves_an_event(ledger, batch, platform):
     round_ = ledger.open_round(batch, platform=platform)
     round_.push(batch_size=5)
     ScriptedAnnotator(truth_of(batch)).answer(round_)
     round_.pull()
     round_.close()
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-    kinds = [row[0] for row in connection.execute("SELECT kind FROM events ORDER BY id")]
-    connection.close()
-    assert kinds == ["planned", "project", "sent", "sent", "sent", "pushed", "pulled", "closed"]
+    kinds = ledger.events(round="round-1")["kind"].to_list()
+    pushing = ["project", "sent", "sent", "sent", "pushed"]
+    assert kinds == ["planned", *pushing, "pulled", "collecting", "closed"]
 
 
 def test_progress_reaches_the_number_of_tasks(ledger, batch, platform):
@@ -200,7 +196,7 @@ def test_a_push_that_stops_between_sending_and_noting_goes_on_without_doubles(
     assert len({task["data"]["labelkit_key"] for task in tasks}) == len(tasks) == 12
 
 
-def test_a_round_of_select_carries_its_design_into_the_ledger(url, ledger, platform):
+def test_a_round_of_select_carries_its_design_into_the_ledger(rows, ledger, platform):
     pool = pl.DataFrame({"query": [f"q{i}" for i in range(60)], "item": range(60)}).with_columns(
         p_1=pl.col("item") / 60, label=pl.lit(0), margin=pl.lit(0.1), covered=pl.lit(value=True)
     )
@@ -208,9 +204,8 @@ def test_a_round_of_select_carries_its_design_into_the_ledger(url, ledger, platf
     drawn = lk.select(pool, 20, seed=1)
     round_ = ledger.open_round(drawn, platform=platform)
     assert round_.push().n_tasks == 20
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-    design = json.loads(connection.execute("SELECT design FROM rounds").fetchone()[0])
-    connection.close()
+    design = rows("SELECT design FROM rounds")[0][0]
+    design = json.loads(design) if isinstance(design, str) else design
     assert (design["n_population"], design["seed"]) == (60, 1)
 
 
@@ -226,16 +221,6 @@ def test_the_password_of_a_database_is_in_no_message():
     with pytest.raises(RoundError) as caught:
         lk.Ledger("mysql+nosuchdriver://me:secret@127.0.0.1:1/db")
     assert "secret" not in str(caught.value)
-
-
-def test_a_ledger_of_another_schema_is_left_alone(url):
-    lk.Ledger(url).close()
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-    connection.execute("UPDATE meta SET value = '99'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(RoundError, match="schema 99"):
-        lk.Ledger(url)
 
 
 def test_two_processes_that_push_and_pull_at_once_count_nothing_twice(url, ledger, batch, platform):
@@ -264,8 +249,7 @@ def test_the_room_does_not_import_sqlalchemy_before_a_ledger_is_opened():
     assert done.returncode == 0, done.stderr
 
 
-def dump(url):
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-    lines = list(connection.iterdump())
-    connection.close()
-    return lines
+def dump(rows):
+    """All that the ledger knows; who had held a lease when is not of it."""
+    tables = ["rounds", "tasks", "annotations", "events", "annotators", "round_annotators", "sends"]
+    return {table: sorted(map(repr, rows(f"SELECT * FROM {table}"))) for table in tables}

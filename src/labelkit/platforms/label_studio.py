@@ -7,12 +7,13 @@ a listing of keys a third of that, and a filter on ``updated_at`` a tenth of a s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 from labelkit.errors import PlatformError
+from labelkit.platforms import label_studio_copies as copies
 from labelkit.platforms import label_studio_listing as listing
 from labelkit.platforms.exchange import (
     ORDER_VERSION,
@@ -186,6 +187,18 @@ class LabelStudio:
                 for task in page
                 if (key := task_key_of({"data": task.data})) is not None
             ]
+
+    def n_tasks(self, project: str) -> int:
+        return copies.n_tasks(self._asking(project), project)
+
+    def remove_copies(self, project: str) -> Mapping[str, tuple[str, int]]:
+        return copies.remove_copies(self._asking(project), project)
+
+    def _asking(self, project: str) -> copies.Ask:
+        def ask(what: str, call: Callable[[Client], Any]) -> Any:
+            return self._server.ask(what, call, then="push", project=project)
+
+        return ask
 
     def submit(
         self, project: str, spec: ProjectSpec, answers: Sequence[ScriptedAnswer], *, annotator: str

@@ -8,9 +8,12 @@ What it must never do: create a task twice, count an answer twice or forget one,
 platform (adapters depend on ``platform.py``, not the other way round), or store a secret.
 
 In the order in which data meets them: ``keys`` names an example the same way for ever, ``plan``
-turns a batch into tasks, ``database``, ``tables`` and ``store`` keep them, ``platform`` is what an
-annotation platform must do, ``round`` moves a round on, ``intake`` takes answers in, ``answers``
-and ``gold`` turn them into labels, ``effort`` says what they took, and ``ledger`` is the way in.
+turns a batch into tasks, ``database``, ``tables``, ``counters`` and ``store`` keep them
+(``migrate`` and ``migrations`` bring older ledgers up to date, ``guards`` protect history),
+``platform`` is what an annotation platform must do, ``round`` moves a round on (``states``),
+``sending`` pushes it once (``sends``, ``lease``, ``processes``), ``intake`` takes answers in,
+``decisions`` those of adjudicators, ``answers`` and ``gold`` turn them into labels, ``effort`` says
+what they took, and ``ledger`` is the way in.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from labelkit.rounds.platform import (
     DisplayField,
     HumanAnswer,
     ProjectSpec,
+    RemovesCopies,
     TaskAnswers,
     TaskSpec,
 )
@@ -35,6 +39,7 @@ __all__ = [
     "ProjectSpec",
     "PullResult",
     "PushResult",
+    "RemovesCopies",
     "Round",
     "RoundStatus",
     "RoundTask",

@@ -31,7 +31,12 @@ def current_answers(connection: sa.Connection, *, round: str | None = None) -> l
             answered_at.label("answered_at"),
         )
         .select_from(joined)
-        .where(answers.c.is_current.is_(True), answers.c.status == "answered")
+        .where(
+            answers.c.is_current.is_(True),
+            answers.c.status == "answered",
+            # A hidden gold question measures the annotator: its answer was known before.
+            tasks.c.known_label.is_(None),
+        )
         .order_by(answers.c.id)
     )
     if round is not None:

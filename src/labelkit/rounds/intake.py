@@ -8,27 +8,36 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from labelkit.rounds import store
+from labelkit.rounds import counters, store
 from labelkit.rounds.platform import HumanAnswer, TaskAnswers
 from labelkit.rounds.tables import answers
+
+# One row of the table, as SQLAlchemy takes it.
+_Row: TypeAlias = dict[str, Any]
 
 
 def take(
     connection: sa.Connection, row: sa.Row[Any], page: Sequence[TaskAnswers], counts: Counter[str]
 ) -> list[str]:
-    """Store one page of answers; returns sentences on those that cannot be read."""
+    """Store one page of answers; returns sentences on those that cannot be read.
+
+    The caller has locked the round, ``row``: two that read the same page take it in one after the
+    other, and the second finds nothing new.
+    """
     prefix = store.task_key(row.uid, "")
     ours = [task for task in page if task.key.startswith(prefix)]
     keys = [task.key.removeprefix(prefix) for task in ours]
     ids = store.task_rows(connection, row.id, keys)
-    known = current_versions(connection, list(ids.values()))
+    task_ids = list(ids.values())
+    known = current_versions(connection, task_ids)
     seen: dict[tuple[int, str], set[str]] = {}
+    new: list[_Row] = []
     problems = []
     for task, key in zip(ours, keys, strict=True):
         if key not in ids:
@@ -42,9 +51,7 @@ def take(
                 continue
             readable = answer.status == "answered"
             label = row.label_names.index(answer.label_name) if readable else None
-            _add_version(
-                connection, (task_id, task.task_id), answer, label=label, previous=previous
-            )
+            new.append(_version((task_id, task.task_id), answer, label=label, previous=previous))
             counts["new" if previous is None else "changed"] += 1
             counts[answer.status] += 1
             if answer.problem:
@@ -52,8 +59,12 @@ def take(
     for (task_id, answer_id), previous in known.items():
         place = (task_id, previous.platform_task_id)
         if place in seen and answer_id not in seen[place] and previous.status != "withdrawn":
-            _withdraw(connection, previous)
+            new.append(_withdrawn(previous))
             counts["withdrawn"] += 1
+    if new:
+        with counters.counted(connection, row.id, sorted({version["task_id"] for version in new})):
+            _add_versions(connection, new, known)
+        counters.meet(connection, [version["annotator"] for version in new])
     counts["foreign"] += len(page) - len(ids)
     counts["tasks"] += len(page)
     return problems
@@ -89,17 +100,14 @@ def content_hash(answer: HumanAnswer) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _add_version(
-    connection: sa.Connection,
+def _version(
     place: tuple[int, str],
     answer: HumanAnswer,
     *,
     label: int | None,
     previous: sa.Row[Any] | None,
-) -> None:
-    if previous is not None:
-        _retire(connection, previous.id)
-    row = {
+) -> _Row:
+    return {
         "task_id": place[0],
         "platform_task_id": place[1],
         "platform_id": answer.id,
@@ -113,15 +121,14 @@ def _add_version(
         "updated_at": answer.updated_at,
         "content_hash": content_hash(answer),
         "raw": answer.raw,
+        "comment": answer.comment,
         "pulled_at": store.now(),
     }
-    connection.execute(sa.insert(answers), row)
 
 
-def _withdraw(connection: sa.Connection, previous: sa.Row[Any]) -> None:
+def _withdrawn(previous: sa.Row[Any]) -> _Row:
     """The annotation is gone from the platform: what it said stays as history."""
-    _retire(connection, previous.id)
-    row = {
+    return {
         **{name: value for name, value in previous._mapping.items() if name != "id"},
         "version": previous.version + 1,
         "status": "withdrawn",
@@ -129,9 +136,17 @@ def _withdraw(connection: sa.Connection, previous: sa.Row[Any]) -> None:
         "content_hash": "",
         "pulled_at": store.now(),
     }
-    connection.execute(sa.insert(answers), row)
 
 
-def _retire(connection: sa.Connection, annotation_id: int) -> None:
-    change = sa.update(answers).where(answers.c.id == annotation_id)
-    connection.execute(change.values(is_current=False))
+def _add_versions(
+    connection: sa.Connection,
+    new: Sequence[_Row],
+    known: Mapping[tuple[int, str], sa.Row[Any]],
+) -> None:
+    """Write new versions, after the ones that they replace have ceased to count."""
+    places = [(version["task_id"], version["platform_id"]) for version in new]
+    retired = [{"retired": known[place].id} for place in places if place in known]
+    if retired:
+        change = sa.update(answers).where(answers.c.id == sa.bindparam("retired"))
+        connection.execute(change.values(is_current=False), retired)
+    connection.execute(sa.insert(answers), list(new))

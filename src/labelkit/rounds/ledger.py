@@ -25,16 +25,20 @@ _DEFAULT_LABELS = ("irrelevant", "relevant")
 
 
 class Ledger:
-    """All rounds of human labeling of a project, in SQLite or another SQL database.
+    """All rounds of human labeling of a project, in SQLite or PostgreSQL.
+
+    A ledger that an earlier labelkit wrote is brought up to date when it is opened: one process
+    does it, in one transaction, and a SQLite file is copied beside itself first.
 
     Parameters
     ----------
-    url : SQLAlchemy database URL, ``"sqlite:///rounds.db"`` by default; made if it is not there
+    url : SQLAlchemy database URL: ``"sqlite:///rounds.db"`` by default, made if it is not there, or
+        ``"postgresql://user@host/database"`` for a team
 
     Raises
     ------
     RoundError
-        The database cannot be opened, or was written by another version of the schema.
+        The database cannot be opened, or was written by a later version of labelkit.
 
     Examples
     --------
@@ -110,6 +114,8 @@ class Ledger:
         )
         same = rounds.c.fingerprint == plan.fingerprint
         with self._database.write() as connection:
+            # Of two processes that open one batch, the second finds the round of the first.
+            store.lock_rounds(connection)
             found = store.find_round(connection, same if name is None else rounds.c.name == name)
             if found is None:
                 name = name or _free_name(connection)
@@ -173,10 +179,43 @@ class Ledger:
         them who chose ``label``), ``adjudicated``. Skipped and withdrawn annotations do not count.
         """
         from labelkit.rounds.answers import current_answers
+        from labelkit.rounds.decisions import current_decisions
 
         with self._database.read() as connection:
             answers = current_answers(connection, round=round)
-        return gold_frame(answers, default_keys=_DEFAULT_KEYS)
+            decisions = current_decisions(connection, round=round)
+        return gold_frame(answers, default_keys=_DEFAULT_KEYS, decisions=decisions)
+
+    def gold_sources(self, *, round: str | None = None) -> pl.DataFrame:
+        """Where the gold of closed rounds comes from, as it was written down when they closed.
+
+        Returns
+        -------
+        Polars frame, one row per example: ``round``, ``example`` (key values as JSON), the columns
+        of ``gold``, ``method`` ("majority" or "adjudication"), ``answer_ids`` (the annotations that
+        were counted), ``adjudicator`` and ``reason`` (null unless adjudicated), ``closed_at``.
+        """
+        from labelkit.rounds.decisions import gold_sources
+
+        with self._database.read() as connection:
+            return gold_sources(connection, round=round)
+
+    def events(self, *, round: str | None = None) -> pl.DataFrame:
+        """The event log: ``id``, ``at``, ``round``, ``kind`` and ``detail`` (JSON), oldest first.
+
+        The database itself refuses to change or delete what stands in it.
+        """
+        from labelkit.rounds.store import event_log
+
+        with self._database.read() as connection:
+            return event_log(connection, round=round)
+
+    def annotators(self) -> pl.DataFrame:
+        """Everybody who has answered: ``annotator``, ``first_seen_at``, ``n_annotations``."""
+        from labelkit.rounds.store import annotator_table
+
+        with self._database.read() as connection:
+            return annotator_table(connection)
 
     def asked(self) -> pl.DataFrame:
         """The key columns of every example that any round asked about, answered or not.
@@ -201,9 +240,9 @@ class Ledger:
         """What the batches of all rounds came from: each ``model_version`` once."""
         import sqlalchemy as sa
 
-        from labelkit.rounds.tables import tasks
+        from labelkit.rounds.tables import rounds
 
-        version = tasks.c.model_version
+        version = rounds.c.model_version
         query = sa.select(version).where(version.is_not(None)).distinct().order_by(version)
         with self._database.read() as connection:
             return tuple(connection.scalars(query))
@@ -268,6 +307,7 @@ def _insert(
         "fields": [asdict(field) for field in plan.fields],
         "instructions": instructions,
         "design": None if design is None else asdict(design),
+        "model_version": model_version,
         "created_at": now,
         "updated_at": now,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 AnswerStatus = Literal["answered", "skipped", "unreadable"]
 
@@ -138,4 +138,26 @@ class AnnotationPlatform(Protocol):
 
     def answers(self, project: str, *, since: str | None = None) -> Iterator[Sequence[TaskAnswers]]:
         """Pages of tasks with their answers: at least all that changed after ``since``."""
+        ...
+
+
+@runtime_checkable
+class RemovesCopies(Protocol):
+    """A platform on which a task can come to stand twice, and which can put that right.
+
+    An import that its sender did not live to see may land long after somebody else has looked for
+    it and sent it again. No platform that takes no keys with an import can rule that out; what can
+    be had is that the surplus is seen and removed before anything is counted.
+    """
+
+    def n_tasks(self, project: str) -> int:
+        """How many tasks the project holds, copies included; one cheap call."""
+        ...
+
+    def remove_copies(self, project: str) -> Mapping[str, tuple[str, int]]:
+        """Leave each key one task; of those that had more: key → (id that stays, tasks removed).
+
+        What somebody has answered, skipped or begun stays, and so does the lowest task id of those
+        that nobody has touched, if nobody has touched any.
+        """
         ...

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-# Adjudication, when it comes, stands between collecting and closed.
-RoundState = Literal["planned", "pushed", "collecting", "closed"]
+RoundState = Literal["planned", "pushed", "collecting", "adjudicating", "closed"]
 
 Progress = Callable[[int, int], None]
 """Called with (tasks done, tasks in all); for progress bars."""
@@ -24,6 +23,7 @@ class PushResult:
     n_pushed : tasks that this push created on the platform
     n_already_there : tasks that the platform had, and which were left alone
     project : the platform's project id
+    n_copies_removed : tasks that had come to stand on the platform twice, and stand there once now
     """
 
     round: str
@@ -31,6 +31,7 @@ class PushResult:
     n_tasks: int
     n_pushed: int
     n_already_there: int
+    n_copies_removed: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,18 @@
-"""``Round``: planned → pushed → collecting → closed, each step safe to repeat.
+"""``Round``: planned → pushed → collecting → adjudicating → closed, each step safe to repeat.
 
 Every step is a short transaction or a call to the platform, never both at once: a process that is
 killed leaves either something that the ledger knows, or something that the platform can be asked
-for, and the platform is always asked before anything is sent.
+for, and the platform is always asked before anything is sent (``sending`` says how).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from labelkit.errors import PlatformError, RoundError
+from labelkit.errors import RoundError
 from labelkit.rounds.platform import AnnotationPlatform, DisplayField, ProjectSpec
 from labelkit.rounds.results import Progress, PullResult, PushResult, RoundStatus, RoundTask
 
@@ -59,6 +60,7 @@ class Round:
         *,
         batch_size: int = BATCH_SIZE,
         recreate: bool = False,
+        wait_s: float = 600.0,
         progress: Progress | None = None,
     ) -> PushResult:
         """Put the round's tasks on the platform: those that it does not have yet, and only those.
@@ -68,53 +70,26 @@ class Round:
         batch_size : tasks a call
         recreate : the project was deleted on the platform; make a new one, and keep the answers
             that the ledger already has
+        wait_s : how long to wait while another process pushes this round, in seconds
         progress : called with (tasks done, tasks in all) after every call
 
         Raises
         ------
         RoundError
-            The round is closed.
+            The round is adjudicating or closed.
+        RoundBusy
+            Another process has pushed this round all the time, or has taken over from this one.
         PlatformError
             The platform is unreachable or refuses; push again to go on where it stopped.
         """
-        from labelkit.rounds import store
+        from labelkit.rounds import lease, states
+        from labelkit.rounds.sending import Sender
 
         row = self._row()
-        self._refuse_closed(row, "push")
-        spec = _project_spec(row)
-        project = self.platform.ensure_project(spec, project=None if recreate else row.project)
-        if project != row.project:
-            with self._database.write() as connection:
-                store.forget_task_ids(connection, self._id)
-                store.set_round(connection, self._id, project=project, cursor=None)
-                store.log_event(connection, self._id, "project", {"project": project})
-
-        there = self.platform.existing_keys(project)
-        with self._database.write() as connection:
-            store.set_task_ids(connection, self._id, self.uid, there)
-            specs = store.task_specs(connection, self._id, self.uid)
-        missing = [task for task in specs if task.key not in there]
-        n_there = len(specs) - len(missing)
-        _report(progress, n_there, len(specs))
-        for start in range(0, len(missing), batch_size):
-            part = missing[start : start + batch_size]
-            created = self.platform.push(project, spec, part)
-            lost = [task.key for task in part if task.key not in created]
-            if lost:
-                raise PlatformError(
-                    f"The platform took a batch but does not show {len(lost)} of its {len(part)} "
-                    f"tasks (first: {lost[0]}). Push again: what is there is not sent twice."
-                )
-            with self._database.write() as connection:
-                store.set_task_ids(connection, self._id, self.uid, created)
-                store.log_event(connection, self._id, "sent", {"n_tasks": len(part)})
-            _report(progress, n_there + start + len(part), len(specs))
-
-        with self._database.write() as connection:
-            if store.get_round(connection, self._id, lock=True).state == "planned":
-                store.set_round(connection, self._id, state="pushed")
-                store.log_event(connection, self._id, "pushed", {"n_tasks": len(specs)})
-        return PushResult(self.name, project, len(specs), len(missing), n_there)
+        states.check(row, "push")
+        with lease.hold(self._database, f"the push of round {self.name!r}", wait_s=wait_s) as held:
+            sender = Sender(self._database, self.platform, self._id, held, batch_size, progress)
+            return sender.push(_project_spec(row), recreate=recreate)
 
     def pull(self, *, progress: Progress | None = None) -> PullResult:
         """Bring what people answered, changed or withdrew since the last pull into the ledger.
@@ -126,35 +101,34 @@ class Round:
         PlatformError
             The platform is unreachable or refuses; pull again to go on where it stopped.
         """
-        from labelkit.rounds import store
+        from labelkit.rounds import states, store
         from labelkit.rounds.intake import take
+        from labelkit.rounds.sending import remove_copies
 
         row = self._row()
-        self._refuse_closed(row, "pull")
-        if row.project is None or row.state == "planned":
-            raise RoundError(f"Round {self.name!r} is not on the platform yet: push it first.")
+        states.check(row, "pull")
+        project = row.project
+        remove_copies(self._database, self.platform, self._id)
         # Taken before the first page: what changes while we read comes again with the next pull.
-        mark = self.platform.cursor(row.project)
+        mark = self.platform.cursor(project)
         counts: Counter[str] = Counter()
         problems: list[str] = []
-        for page in self.platform.answers(row.project, since=row.cursor):
+        for page in self.platform.answers(project, since=row.cursor):
             with self._database.write() as connection:
-                row = store.get_round(connection, self._id, lock=True)
-                self._refuse_closed(row, "pull")
-                problems += take(connection, row, page, counts)
+                problems += take(connection, self._locked(connection, project), page, counts)
             _report(progress, counts["tasks"], 0)
 
         with self._database.write() as connection:
-            row = store.get_round(connection, self._id, lock=True)
-            status = store.status(connection, row)
+            row = self._locked(connection, project)
             # Looking is not an event: a pull that brings nothing leaves the ledger as it was.
             if counts["new"] + counts["changed"] + counts["withdrawn"]:
                 detail = {name: counts[name] for name in ("new", "changed", "withdrawn")}
                 store.log_event(connection, self._id, "pulled", detail)
                 if row.state == "pushed":
-                    store.set_round(connection, self._id, state="collecting")
+                    states.move(connection, row, "collecting", {})
             if mark != row.cursor:
                 store.set_round(connection, self._id, cursor=mark)
+            status = store.status(connection, store.get_round(connection, self._id))
         return PullResult(
             round=self.name,
             n_new_annotations=counts["new"],
@@ -168,19 +142,80 @@ class Round:
             problems=tuple(problems[:_MAX_PROBLEMS]),
         )
 
-    def close(self) -> RoundStatus:
-        """End the round: its answers are final, and neither push nor pull touch it again."""
-        from labelkit.rounds import store
+    def adjudicate(self) -> RoundStatus:
+        """Begin to settle what people disagree on: answers still come in, tasks go out no more.
+
+        Raises
+        ------
+        RoundError
+            The round was never pushed, or is closed.
+        """
+        from labelkit.rounds import states, store
 
         with self._database.write() as connection:
             row = store.get_round(connection, self._id, lock=True)
-            if row.state == "planned":
-                raise RoundError(
-                    f"Round {self.name!r} was never pushed: there is nothing to close."
-                )
+            if row.state != "adjudicating":
+                states.move(connection, row, "adjudicating", {})
+            return store.status(connection, store.get_round(connection, self._id))
+
+    def decide(
+        self,
+        labels: Mapping[tuple[object, ...], int],
+        *,
+        adjudicator: str,
+        reason: str | None = None,
+        decided_in: Round | None = None,
+    ) -> int:
+        """Settle examples of this round: what an adjudicator says is gold, whatever the majority.
+
+        A decision is never overwritten; the latest of an example counts, and the same one given
+        again is none.
+
+        Parameters
+        ----------
+        labels : key values of an example → its class, 0 … k-1
+        adjudicator : who decided
+        reason : why, for the record
+        decided_in : the follow-up round in which it was decided
+
+        Returns
+        -------
+        How many decisions are new.
+
+        Raises
+        ------
+        RoundError
+            The round is not adjudicating, or an example or a label is none of the round's.
+        """
+        from labelkit.rounds import decisions, states, store
+
+        with self._database.write() as connection:
+            row = store.get_round(connection, self._id, lock=True)
+            states.check(row, "decide")
+            return decisions.record(
+                connection,
+                row,
+                labels,
+                adjudicator=adjudicator,
+                reason=reason,
+                decided_in_id=None if decided_in is None else decided_in._id,
+            )
+
+    def close(self) -> RoundStatus:
+        """End the round: its gold is written down for good, and neither push nor pull touch it.
+
+        Raises
+        ------
+        RoundError
+            The round was never pushed.
+        """
+        from labelkit.rounds import decisions, states, store
+
+        with self._database.write() as connection:
+            row = store.get_round(connection, self._id, lock=True)
             if row.state != "closed":
-                store.set_round(connection, self._id, state="closed")
-                store.log_event(connection, self._id, "closed", {})
+                n_gold = decisions.write_gold(connection, row)
+                states.move(connection, row, "closed", {"n_gold": n_gold})
             return store.status(connection, store.get_round(connection, self._id))
 
     def status(self) -> RoundStatus:
@@ -203,11 +238,18 @@ class Round:
         with self._database.read() as connection:
             return store.get_round(connection, self._id)
 
-    def _refuse_closed(self, row: sa.Row[Any], step: str) -> None:
-        if row.state == "closed":
+    def _locked(self, connection: sa.Connection, project: str | None) -> sa.Row[Any]:
+        """The round's row, locked, if it may still take answers in from ``project``."""
+        from labelkit.rounds import states, store
+
+        row = store.get_round(connection, self._id, lock=True)
+        states.check(row, "pull")
+        if row.project != project:
             raise RoundError(
-                f"Round {self.name!r} is closed: it cannot {step}. Open a new round instead."
+                f"Round {self.name!r} has moved from project {project} to {row.project} while it "
+                "was pulled. Pull again."
             )
+        return row
 
 
 def _project_spec(row: sa.Row[Any]) -> ProjectSpec:
