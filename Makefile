@@ -20,6 +20,7 @@ demo: $(VENV)/.installed ## Install labelkit into .venv and run the main job on 
 test: $(VENV)/.test-installed ## Install what the tests need (a real Label Studio, Chromium) and run them all.
 	@scripts/install_label_studio.sh
 	@scripts/install_chromium.sh
+	@scripts/install_postgresql.sh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 check: $(VENV)/.test-installed ## Lint, check types, and hold the rooms to their order.
@@ -39,7 +40,12 @@ bench: $(VENV)/.test-installed ## Print the figures that the documentation quote
 	$(BIN)/python benchmarks/bias.py all
 	$(BIN)/python benchmarks/clickmodels.py
 	$(BIN)/python benchmarks/simulator.py
-	$(BIN)/python benchmarks/labelmodels.py
+	$(BIN)/python benchmarks/labelmodels.py all
+	$(BIN)/python benchmarks/endmodels.py
+	$(BIN)/python benchmarks/selection.py speed
+	$(BIN)/python benchmarks/selection.py efficiency
+	$(BIN)/python benchmarks/selection.py design
+	$(BIN)/python benchmarks/selection.py planning
 	$(BIN)/python benchmarks/lfs.py
 	$(BIN)/python benchmarks/lfs_models.py
 	$(BIN)/python benchmarks/suggest.py

@@ -12,7 +12,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+import labelkit as lk
 from labelkit.cli import app
+from labelkit.platforms import ScriptedAnnotator
 
 
 @pytest.fixture
@@ -156,6 +158,39 @@ def test_a_function_that_the_log_cannot_serve_is_left_out_only_where_that_is_all
     assert went_on.exit_code == 0
     assert "Left out, for want of columns: bought (conversions)" in went_on.stderr
     assert "bought" not in pl.read_parquet(_runs(small_project.path)[0] / "votes.parquet").columns
+
+
+def test_a_round_on_the_offline_page_is_opened_labeled_and_pulled(run, small_project):
+    small_project.append('[platform]\nkind = "page"\n')
+    run("label")
+    run("round", "plan")
+    early = run("round", "open")
+    assert early.exit_code == 3
+    assert "push it first" in early.stderr
+    pushed = run("round", "push")
+    page = small_project.path / "rounds" / "round-1" / "label.html"
+    assert str(page) in pushed.stdout.replace("\n", "")
+    assert page.is_file()
+    # What `webbrowser` calls in place of a browser writes down what it was told to open.
+    browser = small_project.path / "browser.sh"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > "{small_project.path}/opened"\n')
+    browser.chmod(0o755)
+    command = [sys.executable, "-m", "labelkit", "round", "open", "--json"]
+    done = subprocess.run(
+        [*command, "--project", str(small_project.path)],
+        env={**os.environ, "BROWSER": f"{browser} %s"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == {"address": page.resolve().as_uri(), "opened": True}
+    assert (small_project.path / "opened").read_text() == page.resolve().as_uri()
+    with lk.Project(small_project.path).ledger() as ledger:
+        round_ = ledger.round("round-1", platform=lk.Project(small_project.path).platform())
+        keys = ("query", "item")
+        assert ScriptedAnnotator(small_project.truth, keys=keys).answer(round_) == 40
+    assert "40 new answers" in run("round", "pull").stdout
+    assert "0 new answers" in run("round", "pull").stdout
 
 
 def test_what_goes_wrong_has_its_own_exit_code_and_one_clear_message(run, small_project, tmp_path):

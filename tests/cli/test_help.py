@@ -32,6 +32,7 @@ COMMANDS = [
     "demo",
     "round plan",
     "round push",
+    "round open",
     "round pull",
     "round status",
     "round close",

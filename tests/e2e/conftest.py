@@ -45,7 +45,7 @@ def page(chromium: str) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(_FLAGS))
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.route(
-            lambda address: not address.startswith(("http://127.0.0.1", "data:", "blob:")),
+            lambda address: not address.startswith(("http://127.0.0.1", "data:", "blob:", "file:")),
             lambda route: route.abort(),
         )
         yield context.new_page()

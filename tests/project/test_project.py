@@ -253,6 +253,24 @@ def test_an_example_that_a_table_lacks_gets_no_vote_from_it_and_can_be_asked_abo
     assert project.round_plan(60).n_tasks == 60
 
 
+def test_a_run_keeps_what_to_doubt_in_its_label_model(small_project):
+    path = small_project.path / "labeling_functions" / "clicks.py"
+    again = """
+
+@labeling_function
+def good_page_again():
+    \"\"\"The same once more.\"\"\"
+    return vote(RELEVANT, where=col("quality") > 0.6) | vote(
+        IRRELEVANT, where=col("quality") < 0.3
+    )
+"""
+    path.write_text(path.read_text(encoding="utf-8") + again, encoding="utf-8")
+    run = Project(small_project.path).label()
+    (said,) = [row for row in run.doubts() if "good_page_again" in row["about"]]
+    assert "good_page" in said["finding"]
+    assert said["advice"]
+
+
 def test_a_round_spreads_over_the_features_that_the_project_names(small_project):
     features = 'numeric = ["quality", "impressions"]\ntext = ["title"]\n[run]'
     small_project.replace("[run]", features)

@@ -14,7 +14,7 @@ In the order in which data meets them:
 - ``suggest``   lfs suggest
 - ``bias``      bias
 - ``export``    export
-- ``rounds``    round plan (also of a target), push, pull, status, close
+- ``rounds``    round plan (also of a target), push, open, pull, status, close
 - ``people``    round run, adjudicate, people, report
 - ``simulate``  simulate rounds
 - ``output``    what a command says, and its exit code

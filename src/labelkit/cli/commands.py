@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_UNIT = ("query", "item")
 # More rows than a terminal shows at once are left to the report.
 MOST_ROWS = 24
+# Findings on the label model in the terminal; all of them are in the report.
+MOST_DOUBTS = 5
 
 
 @app.command()
@@ -140,6 +142,12 @@ def label(
         for row in run.bias_findings():
             if row["level"] != "fine":
                 out.say(f"Position bias, {row['finding']}: {row['message']}")
+        doubts = run.doubts()
+        out.result["doubts"] = doubts
+        for doubt in doubts[:MOST_DOUBTS]:
+            out.say(f"Label model: {doubt['finding']} {doubt['advice']}")
+        if len(doubts) > MOST_DOUBTS:
+            out.say(f"Label model: {len(doubts) - MOST_DOUBTS} more such findings in the report.")
         out.table(_label_counts(run), title="Labels")
         out.say(f"Labels: {run.path / 'labels.parquet'}")
         if counts.n_gold:

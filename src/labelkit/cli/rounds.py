@@ -151,6 +151,36 @@ def push(
         out.next("labelkit round pull", "when people have labeled.")
 
 
+@rounds.command("open")
+def open_round(
+    name: Name = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open it, or only say where it is.")
+    ] = True,
+    project: ProjectDir = Path("."),
+    quiet: Quiet = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Open where a round is labeled: the offline page, the sheet, or Label Studio's project.
+
+    Example: `labelkit round open`
+
+    Next: label; then `labelkit round pull`
+    """
+    with Output(quiet, as_json, debug) as out:
+        import webbrowser
+
+        from labelkit.project import Project
+
+        address = Project(project).round_address(name)
+        out.result.update({"address": address, "opened": browser and webbrowser.open(address)})
+        out.say(address)
+        if browser and not out.result["opened"]:
+            out.warn("No browser could be opened here: open the address by hand.")
+        out.next("labelkit round pull", "when people have labeled.")
+
+
 @rounds.command()
 def pull(
     name: Name = None,

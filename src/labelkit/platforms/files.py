@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from labelkit.errors import PlatformError
 from labelkit.files import write_text
@@ -28,10 +26,9 @@ from labelkit.platforms import sheet
 from labelkit.platforms.exchange import (
     choice_result,
     human_answer,
-    task_json,
     task_key_of,
 )
-from labelkit.platforms.labeling_config import labeling_config
+from labelkit.platforms.folder import Folders, dump_json, load_json
 from labelkit.platforms.scripted import ScriptedAnswer
 from labelkit.rounds.platform import HumanAnswer, ProjectSpec, TaskAnswers, TaskSpec
 
@@ -45,10 +42,14 @@ class FilesPlatform:
     """
 
     def __init__(self, directory: str | Path) -> None:
-        self.directory = Path(directory)
+        self._folders = Folders(directory)
 
     def __repr__(self) -> str:
         return f"FilesPlatform({str(self.directory)!r})"
+
+    @property
+    def directory(self) -> Path:
+        return self._folders.directory
 
     @property
     def kind(self) -> str:
@@ -56,60 +57,27 @@ class FilesPlatform:
 
     def folder(self, project: str) -> Path:
         """Where the files of a project are."""
-        return self.directory / project
+        return self._folders.path(project)
 
     def ensure_project(self, spec: ProjectSpec, *, project: str | None = None) -> str:
-        slug = re.sub(r"[^\w-]+", "-", spec.title).strip("-").lower() or "round"
-        name = slug if project is None else project
-        if project is None and self._mark(name) not in (None, spec.uid):
-            name = f"{slug}-{spec.uid}"
-        mark = self._mark(name)
-        if project is not None and mark is None:
-            raise PlatformError(
-                f"The folder {self.folder(project)} of this round is gone. Put it back, or push "
-                "with recreate=True to write it anew (answers in the ledger are kept)."
-            )
-        if mark is not None and mark != spec.uid:
-            raise PlatformError(f"The folder {self.folder(name)} belongs to another round.")
-        if mark is None:
-            about = {
-                "uid": spec.uid,
-                # A folder that was lost and written anew has other tasks: its empty sheet must not
-                # read as if everybody had taken their answers back.
-                "made": uuid4().hex[:8],
-                "title": spec.title,
-                "label_names": list(spec.label_names),
-                "instructions": spec.instructions,
-            }
-            write_text(self.folder(name) / "labeling_config.xml", labeling_config(spec) + "\n")
-            write_text(self.folder(name) / "project.json", _dump(about))
-        return name
+        return self._folders.ensure(spec, project=project)
 
     def existing_keys(self, project: str) -> Mapping[str, str]:
-        keys = (task_key_of(task) for task in self._tasks(project))
-        made = self._about(project, "made")
-        return {key: f"{made}/{key}" for key in keys if key is not None}
+        return self._folders.existing_keys(project)
 
     def push(self, project: str, spec: ProjectSpec, tasks: Sequence[TaskSpec]) -> Mapping[str, str]:
-        there = self._tasks(project)
-        known = {task_key_of(task) for task in there}
-        new = [task for task in tasks if task.key not in known]
-        path = self.folder(project) / "annotations.csv"
+        records = self._folders.with_new(project, spec, tasks)
         # The sheet first: if we are stopped in between, the tasks still count as not sent.
-        sheet.extend(path, spec, new)
-        write_text(
-            self.folder(project) / "tasks.json",
-            _dump([*there, *(task_json(spec, task) for task in new)]),
-        )
-        made = self._about(project, "made")
-        return {task.key: f"{made}/{task.key}" for task in tasks}
+        sheet.extend(self.folder(project) / "annotations.csv", spec, tasks)
+        self._folders.write_tasks(project, records)
+        return self._folders.task_ids(project, [task.key for task in tasks])
 
     def cursor(self, project: str) -> str | None:
         return None
 
     def answers(self, project: str, *, since: str | None = None) -> Iterator[Sequence[TaskAnswers]]:
         folder = self.folder(project)
-        self._tasks(project)
+        self._folders.tasks(project)
         found: dict[str, dict[str, HumanAnswer]] = {}
         for path in sorted(folder.glob("annotations*.json")):
             for key, answers in _from_export(path):
@@ -117,10 +85,9 @@ class FilesPlatform:
         for path in sorted(folder.glob("annotations*.csv")):
             for key, answer in sheet.read(path):
                 _merge(found.setdefault(key, {}), [] if answer is None else [answer])
-        made = self._about(project, "made")
+        ids = self._folders.task_ids(project, list(found))
         yield [
-            TaskAnswers(key, f"{made}/{key}", tuple(answers.values()))
-            for key, answers in found.items()
+            TaskAnswers(key, ids[key], tuple(answers.values())) for key, answers in found.items()
         ]
 
     def submit(
@@ -147,31 +114,11 @@ class FilesPlatform:
             }
             for answer in answers
         ]
-        write_text(path, _dump([*there, *new]))
-
-    def _mark(self, project: str) -> str | None:
-        return self._about(project, "uid")
-
-    def _about(self, project: str, what: str) -> str | None:
-        path = self.folder(project) / "project.json"
-        if not path.exists():
-            return None
-        value: str | None = _load(path).get(what)
-        return value
-
-    def _tasks(self, project: str) -> list[dict[str, Any]]:
-        if self._mark(project) is None:
-            raise PlatformError(
-                f"The folder {self.folder(project)} of this round is gone. Put it back, or push "
-                "with recreate=True to write it anew (answers in the ledger are kept)."
-            )
-        path = self.folder(project) / "tasks.json"
-        tasks: list[dict[str, Any]] = _load(path) if path.exists() else []
-        return tasks
+        write_text(path, dump_json([*there, *new]))
 
 
 def _from_export(path: Path) -> Iterator[tuple[str, list[HumanAnswer]]]:
-    records = _load(path)
+    records = load_json(path)
     if not isinstance(records, list):
         raise PlatformError(f"{path} is not a Label Studio export: it must hold a JSON list.")
     for record in records:
@@ -201,14 +148,3 @@ def _merge(there: dict[str, HumanAnswer], new: Sequence[HumanAnswer]) -> None:
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise PlatformError(f"{path} is not JSON: {error}.") from None
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"

@@ -217,7 +217,8 @@ class PlatformConfig:
 
     Parameters
     ----------
-    kind : "files" writes tasks as JSON into ``directory``; "label_studio" talks to ``url``
+    kind : "files" writes a sheet and JSON into ``directory``, "page" an HTML page to label in
+        without a network; "label_studio" talks to ``url``
     project : title of one Label Studio project for all rounds; without it each has its own
     ca_bundle : file with the certificates to trust instead of the usual ones
     overlap : how many people answer each task; without it as the project has it
@@ -227,7 +228,7 @@ class PlatformConfig:
     drop, hash : shown columns with personal data, left out or hashed before a round is planned
     """
 
-    kind: Literal["files", "label_studio"] = "files"
+    kind: Literal["files", "page", "label_studio"] = "files"
     directory: str = "rounds"
     url: str | None = None
     project: str | None = None

@@ -12,11 +12,12 @@ from threadpoolctl import threadpool_limits
 from labelkit.engine import NativeFrame, collect
 from labelkit.errors import GoldError
 from labelkit.labelmodels import marginal_value
+from labelkit.labelmodels.diagnostics import Diagnosis
 from labelkit.labelmodels.model import MethodName
 from labelkit.lfs import Votes, agreement, bucket_examples, error_buckets, redundancy
 from labelkit.project.config import Config
 from labelkit.project.gold import match_gold
-from labelkit.project.runs import LFS_PREFIX, ResultTable, Run
+from labelkit.project.runs import DOUBTS, LFS_PREFIX, ResultTable, Run
 from labelkit.project.tables import shown_items
 
 if TYPE_CHECKING:
@@ -189,6 +190,16 @@ def honest_labels(run: Run) -> pl.DataFrame:
 
     labels = run.labels()
     return unflattered(labels, run.table("crossfit"), run.keys) if run.has("crossfit") else labels
+
+
+def doubts_table(diagnosis: Diagnosis) -> ResultTable:
+    """What to doubt in the label model, and what to do about it."""
+    note = (
+        f"The label model explains {diagnosis.explained:.0%} of what functions do in pairs. "
+        "Each doubt comes with what to do about it; none of them is proof that labels are wrong."
+    )
+    frame = diagnosis.frame.fill_nan(None)
+    return ResultTable(DOUBTS, "What to doubt in the label model", note, frame)
 
 
 def lf_tables(

@@ -26,7 +26,7 @@ from labelkit.logs.sources import find_files
 from labelkit.project.biasing import cheap_enough, glance, save_findings
 from labelkit.project.config import Config
 from labelkit.project.create import resolve
-from labelkit.project.functions import lf_tables
+from labelkit.project.functions import doubts_table, lf_tables
 from labelkit.project.gold import crossfit, match_gold, unflattered
 from labelkit.project.manifest import (
     BiasFact,
@@ -148,6 +148,9 @@ def label(job: Job, *, progress: Progress | None = None) -> Run:
                 write(held_out, "crossfit.parquet")
             if log.summary.n_quarantined:
                 os.replace(job.directory / QUARANTINE, build.path / QUARANTINE)
+            diagnosis = model.diagnose()
+            if diagnosis.findings:
+                doubts_table(diagnosis).save(build.path)
             for table in lf_tables(
                 votes,
                 labels if held_out is None else unflattered(labels, held_out, unit),

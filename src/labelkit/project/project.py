@@ -246,11 +246,14 @@ class Project(LFViews):
         PlatformError
             It is Label Studio, and LABEL_STUDIO_API_KEY is not set.
         """
-        from labelkit.platforms import FilesPlatform, Interface, LabelStudio
+        from labelkit.platforms import FilesPlatform, Interface, LabelStudio, OfflinePage
 
         platform = self.config.platform
         if platform.kind == "files":
             return FilesPlatform(self.directory / platform.directory)
+        pair = (platform.pair[0], platform.pair[1]) if platform.pair else None
+        if platform.kind == "page":
+            return OfflinePage(self.directory / platform.directory, pair=pair)
         ca_bundle = platform.ca_bundle
         # The token comes from the environment or the keyring: it passes through no file of ours.
         return LabelStudio(
@@ -259,7 +262,7 @@ class Project(LFViews):
             interface=Interface(
                 images=platform.images,
                 links=platform.links,
-                pair=(platform.pair[0], platform.pair[1]) if platform.pair else None,
+                pair=pair,
                 comments=platform.comments,
                 hosts=platform.hosts,
             ),
@@ -272,10 +275,23 @@ class Project(LFViews):
     def where_to_label(self, project: str) -> str:
         """One sentence that tells people where the tasks of a platform project are."""
         platform = self.config.platform
+        folder = self.directory / platform.directory / project
         if platform.kind == "files":
-            folder = self.directory / platform.directory / project
             return f"Fill in {folder / 'annotations.csv'}, or put Label Studio's export beside it."
-        return f"Label at {str(platform.url).rstrip('/')}/projects/{project}/data"
+        if platform.kind == "page":
+            return (
+                f"Open {folder / 'label.html'} in a browser (`labelkit round open`), and put the "
+                "file that it exports beside it."
+            )
+        return f"Label at {self.labeling_address(project)}"
+
+    def labeling_address(self, project: str) -> str:
+        """The address at which a platform project is labeled, for a browser or the desktop."""
+        platform = self.config.platform
+        if platform.kind == "label_studio":
+            return f"{str(platform.url).rstrip('/')}/projects/{project}/data"
+        name = "label.html" if platform.kind == "page" else "annotations.csv"
+        return (self.directory / platform.directory / project / name).resolve().as_uri()
 
     def gold(self) -> pl.DataFrame:
         """What people answered so far; an empty frame before the first round."""
@@ -423,6 +439,23 @@ class Project(LFViews):
         """Send a round's tasks to the platform (default: the round that is open)."""
         with self._round(name) as round_:
             return round_.push()
+
+    def round_address(self, name: str | None = None) -> str:
+        """The address at which a round is labeled (default: the round that is open).
+
+        Raises
+        ------
+        RoundError
+            The round was never pushed.
+        """
+        with self._round(name) as round_:
+            project = round_.project
+            if project is None:
+                raise RoundError(
+                    f"Round {round_.name!r} is not on the platform yet: push it first "
+                    "(`labelkit round push`)."
+                )
+            return self.labeling_address(project)
 
     def round_pull(self, name: str | None = None) -> PullResult:
         """Bring a round's answers into the ledger (default: the round that is open)."""

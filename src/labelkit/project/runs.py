@@ -34,6 +34,7 @@ BIAS_PREFIX = "bias-"
 FINDINGS = f"{BIAS_PREFIX}findings"
 # … and those that begin so to the labeling functions.
 LFS_PREFIX = "lfs-"
+DOUBTS = f"{LFS_PREFIX}5-doubts"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,11 @@ class Run:
         or what ``label`` found by itself; empty if neither looked."""
         tables = ResultTable.read_all(self.path)
         return [row for table in tables if table.name == FINDINGS for row in table.frame.to_dicts()]
+
+    def doubts(self) -> list[dict[str, str]]:
+        """What to doubt in the label model: ``severity``, ``about``, ``finding``, ``advice``."""
+        tables = ResultTable.read_all(self.path)
+        return [row for table in tables if table.name == DOUBTS for row in table.frame.to_dicts()]
 
     def lf_analysis(self) -> pl.DataFrame:
         """One row per LF: polarity, coverage, overlaps, conflicts, estimated accuracy."""
