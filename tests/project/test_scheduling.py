@@ -36,6 +36,20 @@ def test_turns_take_a_project_from_its_log_to_its_budget(small_project):
     assert len(project.gold()) == 60
 
 
+def test_without_a_budget_the_last_round_asks_for_what_is_left_and_then_all_is_done(small_project):
+    project = Project(small_project.path)
+    n = len(project.label().labels())
+    small_project.replace("n = 40", f"n = {n - 7}")
+    project = Project(small_project.path)
+    assert kinds(turn(project)) == ["plan", "push"]
+    small_project.answer("round-1")
+    assert kinds(turn(project))[-2:] == ["plan", "push"]
+    assert [s.n_tasks for s in project.round_status()] == [n - 7, 7]
+    small_project.answer("round-2")
+    *_, last = turn(project)
+    assert (last.kind, last.said) == ("stop", "Every example has been asked about.")
+
+
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(small_project):
     project = Project(small_project.path)
     would = list(turn(project, dry_run=True))

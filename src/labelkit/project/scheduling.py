@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import narwhals as nw
 
 from labelkit.errors import ProjectError, RoundError
+from labelkit.project.gold import match_gold
 from labelkit.rounds import adjudication
 
 if TYPE_CHECKING:
@@ -233,6 +234,12 @@ def _next_round(
         return
     if settings.budget is not None:
         n = min(n, settings.budget - sum(s.n_tasks for s in statuses))
+    if project.runs():
+        left = n_never_asked(project, statuses)
+        if not left:
+            yield Step("stop", None, not dry_run, "Every example has been asked about.")
+            return
+        n = min(n, left)
     if dry_run:
         yield Step(
             "plan", None, False, f"Would plan and push a round of {n:,} tasks.", {"n_tasks": n}
@@ -258,6 +265,16 @@ def _is_stale(project: Project) -> bool:
     closed = [s.updated_at for s in project.round_status() if s.state == "closed"]
     began = datetime.fromisoformat(runs[-1].manifest.created)
     return bool(closed) and max(closed) > began
+
+
+def n_never_asked(project: Project, statuses: tuple[RoundStatus, ...]) -> int:
+    """Examples of the latest run that no round has asked about."""
+    run = project.latest()
+    labels = run.labels()
+    if not statuses:  # a dry run must not make the ledger
+        return len(labels)
+    with project.ledger() as ledger:
+        return len(labels) - len(match_gold(ledger.asked(), labels, run.keys))
 
 
 def stop_reason(project: Project, statuses: tuple[RoundStatus, ...]) -> str | None:
