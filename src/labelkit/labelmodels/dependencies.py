@@ -69,7 +69,7 @@ class PairResiduals:
         mass = proba * statistics.counts[:, None]
         members = np.maximum(mass.sum(axis=0), 1e-12)
         mu = np.clip(statistics.tallies(mass).reshape(m * k, k) / members, 0.0, 1.0)
-        observed = ((statistics.transposed * statistics.counts) @ statistics.onehot).toarray()
+        observed = statistics.together
         cast = np.diag(observed) / n
         expected = (mu * members) @ mu.T
         spread = mu * (1 - mu)

@@ -23,8 +23,7 @@ def redundant_pairs(statistics: VoteStatistics, threshold: float) -> npt.NDArray
 
     See `labelkit.lfs.pairs.certainty` for the measure and its source.
     """
-    together = ((statistics.transposed * statistics.counts) @ statistics.onehot).toarray()
-    implied = certainty(together, statistics.n, statistics.cardinality) >= threshold
+    implied = certainty(statistics.together, statistics.n, statistics.cardinality) >= threshold
     return np.asarray(implied | implied.T | np.eye(statistics.m, dtype=bool))
 
 

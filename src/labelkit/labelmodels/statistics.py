@@ -123,10 +123,21 @@ class VoteStatistics:
         """Number of votes of each LF for each class, (m, k)."""
         return np.asarray(self.transposed @ self.counts).reshape(self.m, self.cardinality)
 
+    @cached_property
+    def together(self) -> FloatArray:
+        """On how many examples each pair of votes occurs, (m·k, m·k)."""
+        again = np.flatnonzero(self.counts != 1)
+        if len(again) > len(self.rows) // 2:
+            return np.asarray(((self.transposed * self.counts) @ self.onehot).toarray())
+        # Where hardly a row repeats, counting bits is cheaper than a product of sparse matrices.
+        once = Moments.of_matrix(self.rows, self.cardinality).counts.astype(np.float64)
+        rest = self.onehot[again]
+        return np.asarray(once + ((rest.T * (self.counts[again] - 1)) @ rest).toarray())
+
     def moments(self) -> Moments:
         """Counts of all pairs of votes."""
-        counts = (self.transposed * self.counts) @ self.onehot
-        return Moments(np.rint(counts.toarray()).astype(np.int64), round(self.n), self.cardinality)
+        counts = np.rint(self.together).astype(np.int64)
+        return Moments(counts, round(self.n), self.cardinality)
 
     def log_scores(self, weights: FloatArray) -> FloatArray:
         """Σ over the votes cast of ``weights`` (m, k, …): one row per pattern, (p, …)."""
