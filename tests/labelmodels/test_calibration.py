@@ -64,8 +64,8 @@ def test_imbalance_that_gold_proves_is_learned_where_gold_was_chosen_in_doubt(si
     without = LabelModel(method="onecoin").fit(simulated.L)
     margin = np.abs(np.diff(without.predict_proba(simulated.L))[:, 0])
     rng = np.random.default_rng(0)
-    doubtful = np.argsort(margin, kind="stable")[:200]
-    audit = rng.choice(np.setdiff1d(np.arange(4000), doubtful), 200, replace=False)
+    doubtful = np.argsort(margin, kind="stable")[:50]
+    audit = rng.choice(np.setdiff1d(np.arange(4000), doubtful), 50, replace=False)
     gold = np.full(4000, -1)
     gold[doubtful], gold[audit] = simulated.truth[doubtful], simulated.truth[audit]
     rest = gold < 0

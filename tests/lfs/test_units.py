@@ -52,7 +52,7 @@ def test_any_key_columns_go_from_votes_to_validated_labels(tmp_path, in_engine, 
     )
     assert votes.key_frame.columns == list(keys)
     labels = lk.LabelModel(cardinality=3).fit(votes).label(votes)
-    batch = lk.select(labels, n=40, strategy="margin", audit_share=0.5, keys=keys, seed=0)
+    batch = lk.select(labels, n=40, strategy="margin", audit_share=0.5, keys=keys, seed=1)
     ledger = lk.Ledger(f"sqlite:///{tmp_path / 'rounds.db'}")
     round_ = ledger.open_round(
         batch, platform=lk.FilesPlatform(tmp_path / "out"), label_names=["bad", "fair", "good"]

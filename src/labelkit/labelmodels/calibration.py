@@ -30,6 +30,7 @@ class CalibrationPrior:
     shift_sd : standard deviation of the shifts around that
     trust_precision : one over the variance of the trust in an LF around 0
     belief : how likely this is beside the others, positive
+    moves_classes : whether shifts are free, which gold has to prove
     """
 
     scale_sd: float
@@ -37,26 +38,27 @@ class CalibrationPrior:
     shift_sd: float
     trust_precision: float
     belief: float = 1.0
+    moves_classes: bool = True
+
+    def log_belief(self, cardinality: int) -> float:
+        """log of how likely this is before gold is seen, among ``cardinality`` classes."""
+        proof = _PROOF_OF_SHIFT * (cardinality - 1) if self.moves_classes else 0.0
+        return float(np.log(self.belief)) - proof
 
 
-# Gold must prove a shift between classes at five standard errors, exp(5²/2) in evidence. Shares
+# Gold must prove a shift at three standard errors a free class, exp(3²/2) in evidence. Class shares
 # are the first thing in which gold and what is labeled next differ, and a shift moves the labels of
 # all patterns that stand near a tie at once; a scale and trust in LFs move only what gold is about.
-_PROOF_OF_SHIFT = float(np.exp(-(5.0**2) / 2))
+_PROOF_OF_SHIFT = 3.0**2 / 2
 
 # A scale that is nearly right or may be anything; classes as balanced as was assumed, or, if that
 # is proven, as gold counts them, exactly or roughly; LFs as they are (1e6), as likely as not, or in
 # need of a little or much correction. Which of them holds is left to the evidence.
 PRIORS = tuple(
-    CalibrationPrior(scale_sd, imbalance, shift_sd, precision, likely * belief)
-    for scale_sd, (imbalance, shift_sd, likely), (precision, belief) in product(
+    CalibrationPrior(scale_sd, imbalance, shift_sd, precision, belief, moves_classes=moves)
+    for scale_sd, (imbalance, shift_sd, moves), (precision, belief) in product(
         (1.0, 0.1),
-        (
-            (0.0, 0.1, 1.0),
-            (0.0, 1.0, _PROOF_OF_SHIFT),
-            (1.0, 1.0, _PROOF_OF_SHIFT),
-            (1.0, 0.3, _PROOF_OF_SHIFT),
-        ),
+        ((0.0, 0.1, False), (0.0, 1.0, True), (1.0, 1.0, True), (1.0, 0.3, True)),
         ((1e6, 3.0), (50.0, 1.0), (10.0, 1.0), (2.0, 1.0)),
     )
 )
@@ -146,7 +148,7 @@ def calibrate(
         ]
         start, log_evidence = _fit(design, labels, precision, centre, start)
         fits.append(start)
-        evidence.append(log_evidence + np.log(prior.belief))
+        evidence.append(log_evidence + prior.log_belief(k))
     found = _share(np.array(evidence)) @ np.array(fits)
     return Calibration(float(found[0]), found[1 : 1 + k], found[1 + k :])
 

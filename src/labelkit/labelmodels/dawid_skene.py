@@ -22,8 +22,6 @@ from labelkit.labelmodels.confusion import (
 )
 from labelkit.labelmodels.intervals import confusion_table
 from labelkit.labelmodels.onecoin import (
-    CENTRE,
-    STRENGTH,
     AccuracyPrior,
     OneCoinProblem,
     em_step,
@@ -37,6 +35,10 @@ from labelkit.labelmodels.statistics import FloatArray, GoldSample, VoteStatisti
 
 if TYPE_CHECKING:
     import polars as pl
+
+# The one-coin fit that the confusion matrices are shrunk towards. `OneCoin`'s own prior is firmer,
+# and would pull confusions further than their intervals can cover.
+CENTRE, STRENGTH = 0.8, 0.02
 
 Abstentions: TypeAlias = Literal["ignored", "informative"]
 
@@ -61,7 +63,7 @@ class DawidSkene(VoteModel):
     ----------
     cardinality : number of classes k ≥ 2
     strength : imagined votes behind the prior of an LF, as a share of the votes that it casts;
-        infinity is `OneCoin`
+        infinity is `OneCoin` of strength 0.02
     imagined_votes : votes behind each row of the prior, for each LF and class; with both at 0
         this is Dawid and Skene's maximum likelihood (within ``margin``)
     centre : accuracy a_j that the matrices are shrunk towards, above 1/k; by default each LF's

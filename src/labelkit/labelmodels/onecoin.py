@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _HIGHEST = 1 - 1e-6
-CENTRE, STRENGTH = 0.8, 0.05
-"""The accuracy expected of an LF before any vote is seen, and how firmly, as a share of n."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +202,8 @@ class OneCoin(VoteModel):
         self,
         cardinality: int = 2,
         *,
-        centre: float = CENTRE,
-        strength: float = STRENGTH,
+        centre: float = 0.8,
+        strength: float = 0.05,
         margin: float = 0.05,
         redundancy: float | None = 0.9,
         max_iter: int = 500,

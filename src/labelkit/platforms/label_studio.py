@@ -196,7 +196,8 @@ class LabelStudio:
 
     def _asking(self, project: str) -> copies.Ask:
         def ask(what: str, call: Callable[[Client], Any]) -> Any:
-            return self._server.ask(what, call, then="push", project=project)
+            # Copies are looked for at the end of a push and at the start of a pull.
+            return self._server.ask(what, call, then="push or pull", project=project)
 
         return ask
 
