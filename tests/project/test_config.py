@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from labelkit.cli import options
 from labelkit.errors import ProjectError
 from labelkit.project import read_config
-from labelkit.project.config import Config
+from labelkit.project.config import Config, Strategy
+from labelkit.selection.batches import BATCHES
+from labelkit.selection.scores import SCORES
 
 MINIMAL = '[log]\npaths = ["log.parquet"]\n'
 
@@ -195,3 +199,9 @@ def _settings(section) -> list[str]:
         "run": module.RunConfig,
     }
     return [field.name for field in fields(classes[section.name])]
+
+
+def test_the_strategies_of_the_file_and_of_the_command_line_are_those_that_select_knows():
+    # The command line names them anew so that `--help` need not load a project.
+    assert get_args(options.Strategy) == get_args(Strategy)
+    assert set(get_args(Strategy)) <= {*SCORES, *BATCHES, "random"}

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # The one-coin fit that the confusion matrices are shrunk towards. `OneCoin`'s own prior is firmer,
 # and would pull confusions further than their intervals can cover.
-CENTRE, STRENGTH = 0.8, 0.02
+_CENTRE, _STRENGTH = 0.8, 0.02
 
 Abstentions: TypeAlias = Literal["ignored", "informative"]
 
@@ -169,7 +169,7 @@ class DawidSkene(VoteModel):
     def _one_coin(self, statistics: VoteStatistics, balance: FloatArray) -> OneCoinProblem:
         chance = 1 / self.cardinality
         lowest = chance + self.margin * (1 - chance)
-        prior = AccuracyPrior(max(CENTRE, lowest), STRENGTH * statistics.n, lowest=lowest)
+        prior = AccuracyPrior(max(_CENTRE, lowest), _STRENGTH * statistics.n, lowest=lowest)
         return OneCoinProblem(statistics, balance, prior, self.discount_)
 
     def _centres(self, statistics: VoteStatistics, balance: FloatArray) -> FloatArray:

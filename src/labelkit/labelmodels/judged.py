@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,14 +67,15 @@ class SeenGold:
             )
 
 
-class JudgedByGold:
+class JudgedByGold(ABC):
     """Prediction sets and reliability of a fitted model; a part of `VoteModel`."""
 
     posterior_: Posterior
     _seen_gold: SeenGold | None
 
+    @abstractmethod
     def _known(self, votes_or_L: VotesLike) -> Votes:
-        raise NotImplementedError
+        """The votes, checked to be of the LFs that the model was fitted to, in their order."""
 
     def predict_sets(
         self,
