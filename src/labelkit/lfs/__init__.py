@@ -8,7 +8,7 @@ read a row before every function has been checked against the columns that are t
 In the order in which an LF meets its data::
 
     expression   col("x"): columns, arithmetic, text
-    over         … among its query's (windows)       words  … its words (tokens)
+    over         … among its query's (windows, totals)    words  … its words (tokens)
     times        … its age and weekday (calendar)    lookups  lookup(table, …) (tables)
     questions    what a condition asks of values     kinds  … and of which values it can be asked
     intervals    interval("ctr") > …: surely, or unknown

@@ -15,23 +15,23 @@ Over: TypeAlias = "str | Sequence[str]"
 
 
 class OverGroups:
-    """``col("ctr").rank(over="query")`` and its kin; the numbers are made by ``windows``."""
+    """``col("ctr").rank(over="query")`` and its kin, as made by ``windows`` and ``totals``."""
 
     def mean(self, *, over: Over) -> Value:
         """Mean within the examples that share a value of ``over``, such as a query."""
-        from labelkit.lfs.windows import Total
+        from labelkit.lfs.totals import Total
 
         return Total(_value(self), "mean", group(over))
 
     def sum(self, *, over: Over) -> Value:
         """Sum within the examples that share a value of ``over``; unknown if none is known."""
-        from labelkit.lfs.windows import Total
+        from labelkit.lfs.totals import Total
 
         return Total(_value(self), "sum", group(over))
 
     def std(self, *, over: Over) -> Value:
         """Standard deviation (with n - 1) within the examples that share a value of ``over``."""
-        from labelkit.lfs.windows import Spread
+        from labelkit.lfs.totals import Spread
 
         return Spread(_value(self), group(over))
 
@@ -81,7 +81,7 @@ class OverGroups:
 
     def share(self, *, over: Over) -> Value:
         """The number over the sum of those that share a value of ``over``; unknown if that is 0."""
-        from labelkit.lfs.windows import Share
+        from labelkit.lfs.totals import Share
 
         return Share(_value(self), group(over))
 

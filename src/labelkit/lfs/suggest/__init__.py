@@ -12,11 +12,13 @@ In the order in which data meets them::
     terms       conditions on the columns      search  the best of them, and of their pairs
     suggesting  suggest: one half proposes, the other judges
     candidate   what a rule is worth, and its Python
+    suggestions all of them, as a table and as code
 """
 
 from labelkit.lfs.suggest.candidate import HEADER, Candidate
 from labelkit.lfs.suggest.share import Share
-from labelkit.lfs.suggest.suggesting import Suggestions, suggest
+from labelkit.lfs.suggest.suggesting import suggest
+from labelkit.lfs.suggest.suggestions import Suggestions
 from labelkit.lfs.suggest.thresholds import LearnedThresholds, learn_thresholds
 
 __all__ = [
